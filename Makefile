@@ -1,0 +1,40 @@
+# Needs only Python 3.11 or later and make; everything else is installed into .venv from the lock, once.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lock clean
+
+help: ## What there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: $(READY) ## The whole job on this machine, under a minute, nothing to start by hand
+	@$(BIN)/rokt-worker demo
+
+test: $(READY) ## Every test, on the embedded broker and on a real Apache Kafka where one can be had
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Setting up $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock: ## Pins and hashes of every dependency, from pyproject.toml
+	@$(PYTHON) -m venv $(VENV)-lock
+	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(VENV)-lock/bin/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
+	@rm -rf $(VENV)-lock
+
+clean: ## Away with everything that was built
+	@rm -rf $(VENV) $(VENV)-lock .pytest_cache .mypy_cache .ruff_cache dist

@@ -1,0 +1,1 @@
+"""What the scenario tests run on: brokers and a schema registry."""

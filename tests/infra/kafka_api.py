@@ -1,0 +1,68 @@
+"""The few things asked of a real Kafka as its administrator."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from typing import Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+CALM: Final = {"log_level": 0, "reconnect.backoff.max.ms": 200, "socket.connection.setup.timeout.ms": 2000}
+API_VERSIONS: Final = 18
+FETCH: Final = 1
+TOPIC_SECONDS: Final = 20.0
+
+
+def answers(bootstrap: str, within: float = 1.0) -> bool:
+    """Whether a broker there tells of itself, not only whether the port is open."""
+    try:
+        return bool(AdminClient({"bootstrap.servers": bootstrap, **CALM}).list_topics(timeout=within).brokers)
+    except KafkaException:
+        return False
+
+
+def create_topics(bootstrap: str, names: tuple[str, ...], partitions: int) -> None:
+    """Returns when every partition has a leader."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **CALM})
+    wanted = [NewTopic(name, partitions, 1) for name in names]
+    for made in admin.create_topics(wanted, operation_timeout=TOPIC_SECONDS, request_timeout=TOPIC_SECONDS).values():
+        made.result(TOPIC_SECONDS)
+    deadline = time.monotonic() + TOPIC_SECONDS
+    while not _led(admin, names, partitions):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"topics {', '.join(names)} have no leaders after {TOPIC_SECONDS:.0f} s")
+        time.sleep(0.02)
+
+
+def delete_topics(bootstrap: str, names: list[str]) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap, **CALM})
+    for gone in admin.delete_topics(names, request_timeout=TOPIC_SECONDS).values():
+        gone.exception(TOPIC_SECONDS)
+
+
+def is_version_4(bootstrap: str) -> bool:
+    """Kafka 4.0 dropped the versions 0 to 3 of Fetch, which every older one still offers."""
+    host, port = bootstrap.split(",")[0].rsplit(":", 1)
+    request = struct.pack(">hhih", API_VERSIONS, 0, 1, -1)
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(struct.pack(">i", len(request)) + request)
+        with connection.makefile("rb") as answer:
+            (size,) = struct.unpack(">i", answer.read(4))
+            body = answer.read(size)
+    _, error, count = struct.unpack_from(">ihi", body)
+    lowest = {key: low for key, low, _ in struct.iter_unpack(">hhh", body[10 : 10 + 6 * count])}
+    return bool(error == 0 and lowest[FETCH] >= 4)
+
+
+def _led(admin: AdminClient, names: tuple[str, ...], partitions: int) -> bool:
+    topics = admin.list_topics(timeout=5).topics
+    return all(
+        name in topics
+        and len(topics[name].partitions) == partitions
+        and all(partition.leader >= 0 for partition in topics[name].partitions.values())
+        for name in names
+    )

@@ -1,0 +1,1 @@
+"""Rokt's API: requests, answers, and the client that makes one attempt."""

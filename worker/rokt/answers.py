@@ -1,0 +1,156 @@
+"""What an answer of Rokt's means: the contract's table, as a closed union. Pure.
+
+2xx                                    Accepted     per item what was said; a body that cannot be read says nothing
+409                                    Conflict     a repeat; what it means depends on what was sent before
+401, 403                               Denied       not the event's fault
+408, 425, 429                          Throttled    not done, try again
+5xx, no answer                         Failed       perhaps done, try again; not connected: surely not done
+every other 4xx, a redirect            Refused      not done, and never will be
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from worker.mapping import CallItem
+
+BODY_KEPT = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAnswer:
+    """What Rokt said of one item; `success` is true unless it said false."""
+
+    cart_item_id: str | None
+    item_reservation_id: str | None
+    item_confirmation_id: str | None
+    item_confirmation_url: str | None
+    success: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """2xx. `items` are those of the call, in its order. `unread` says what could not be read of the body, if so."""
+
+    status: int
+    items: tuple[ItemAnswer, ...]
+    unread: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The call is wrong and was not done. `body` is the answer's text, cut at 2 KiB."""
+
+    status: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """409: this key was seen before."""
+
+    status: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The credentials were refused."""
+
+    status: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Rokt will not take the call now. `retry_after` in seconds, bounded."""
+
+    status: int
+    body: str
+    retry_after: float | None
+
+
+Failure = Literal["server-error", "not-connected", "no-answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No usable answer. `maybe_applied` is false only when the request cannot have reached Rokt."""
+
+    failure: Failure
+    detail: str
+    maybe_applied: bool
+    status: int | None = None
+    body: str = ""
+    retry_after: float | None = None
+
+
+Answer = Accepted | Refused | Conflict | Denied | Throttled | Failed
+
+
+def read_answer(
+    status: int, body: bytes | None, items: tuple[CallItem, ...], retry_after: float | None, unread: str | None = None
+) -> Answer:
+    """An HTTP answer to a call about `items`. `body` is None when it could not be read; `unread` then says why."""
+    if 200 <= status < 300:
+        return _accepted(status, body, items, unread)
+    text = excerpt(body or b"")
+    if status == 409:
+        return Conflict(status, text)
+    if status in (401, 403):
+        return Denied(status, text)
+    if status in (408, 425, 429):
+        return Throttled(status, text, retry_after)
+    if status >= 500:
+        return Failed("server-error", f"Rokt answered {status}", True, status, text, retry_after)
+    return Refused(status, text)
+
+
+def excerpt(body: bytes) -> str:
+    """The beginning of a body as text, at most 2 KiB of UTF-8, whatever its bytes are."""
+    return body[:BODY_KEPT].decode("utf-8", "replace").encode()[:BODY_KEPT].decode("utf-8", "ignore")
+
+
+def _accepted(status: int, body: bytes | None, items: tuple[CallItem, ...], unread: str | None) -> Accepted:
+    said: list[dict[str, object]] = []
+    if body is not None and body.strip():
+        try:
+            said = _items_of(msgspec.json.decode(body))
+        except (ValueError, TypeError, RecursionError) as error:
+            unread = f"not the JSON expected ({type(error).__name__})"
+    by_id: dict[tuple[str, str], dict[str, object]] = {}
+    for one in said:
+        for name in ("itemReservationId", "cartItemId"):
+            if value := _text(one, name):
+                by_id[name, value] = one
+    return Accepted(status, tuple(_item(item, by_id) for item in items), unread)
+
+
+def _items_of(document: object) -> list[dict[str, object]]:
+    if not isinstance(document, dict):
+        raise TypeError("not an object")
+    items = document.get("items") or []
+    if not isinstance(items, list):
+        raise TypeError("items is not an array")
+    return [item for item in items if isinstance(item, dict)]
+
+
+def _item(item: CallItem, said: dict[tuple[str, str], dict[str, object]]) -> ItemAnswer:
+    """One item as it was answered, field by field: one odd field must not hide a `success: false` beside it."""
+    by_reservation = said.get(("itemReservationId", item.item_reservation_id or ""))
+    of_it = by_reservation or said.get(("cartItemId", item.cart_item_id or "")) or {}
+    return ItemAnswer(
+        cart_item_id=item.cart_item_id or _text(of_it, "cartItemId"),
+        item_reservation_id=item.item_reservation_id or _text(of_it, "itemReservationId"),
+        item_confirmation_id=_text(of_it, "itemConfirmationId"),
+        item_confirmation_url=_text(of_it, "itemConfirmationUrl"),
+        success=of_it.get("success") is not False,
+    )
+
+
+def _text(fields: dict[str, object], name: str) -> str | None:
+    value = fields.get(name)
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,212 @@
+"""One attempt at one call: request, span, answer. Never raises for what Rokt or the network does.
+
+Endpoints and headers: Rokt API, POST Confirm Cart Items, POST Release Cart Items, POST Cancel Confirmed Item, POST Any
+Placements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import httpx
+import msgspec
+from opentelemetry.trace import Span
+
+from worker.keys import Operation
+from worker.mapping import Call
+from worker.retry import retry_after
+from worker.rokt.answers import Accepted, Answer, Failed, Failure, read_answer
+from worker.telemetry import names
+from worker.telemetry.tracing import Tracing, failed
+
+Endpoint = Literal["confirm", "release", "cancel", "placements"]
+
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `total` bounds an attempt as a whole, from asking for a connection to the last byte of the answer."""
+
+    total: float
+    connect: float
+    read: float
+    write: float
+    pool: float
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where Rokt is and who we are. `urls` are whole; `key_header` writes an idempotency key, None leaves it out."""
+
+    urls: Mapping[Endpoint, str]
+    api_key: str
+    tag_id: str
+    accept_language: str | None
+    idempotency_key: Literal["bare", "quoted", "off"]
+    timeouts: Timeouts
+    max_response_bytes: int
+    max_retry_after_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An HTTP answer that came. `body` is None when it could not be read whole; `unread` then says why."""
+
+    status: int
+    body: bytes | None
+    unread: str | None
+    retry_after: str | None
+
+
+class PlacementsRequest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Body of `Placements/any`."""
+
+    cart_id: str
+    page_identifier: str
+    url: str | None = None
+    attributes: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Placements:
+    """Answer of `Placements/any`: whether there is anything to show; None when the answer could not be read."""
+
+    result: bool | None
+
+
+class RoktClient:
+    """Makes attempts over a transport. `now` is the wall clock in UTC, read for `Retry-After` dates only."""
+
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, access: Access, tracing: Tracing, now: Callable[[], datetime]
+    ) -> None:
+        self._transport = transport
+        self._access = access
+        self._tracing = tracing
+        self._now = now
+        limits = access.timeouts
+        self._timeout = {
+            "connect": limits.connect,
+            "read": limits.read,
+            "write": limits.write,
+            "pool": limits.pool,
+        }
+        self._constant = {
+            "rokt-api-key": access.api_key,
+            "content-type": "application/json",
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "rokt-worker",
+        }
+        self._urls = {endpoint: httpx.URL(url) for endpoint, url in access.urls.items()}
+
+    async def attempt(self, call: Call, resend_count: int, parent: Span) -> tuple[Answer, Span]:
+        """One attempt at a call, in a span of its own, which is given back for whoever writes of it later."""
+        marks = {names.ROKT_OPERATION: call.operation, names.ROKT_KEY: call.key}
+        with self._tracing.attempt(parent, self._access.urls[call.operation], resend_count, marks) as span:
+            headers = self._headers(call.operation, call.session_id, call.locale, span)
+            headers |= self._key(call.key)
+            came = await self._exchange(call.operation, call.body, headers)
+            if isinstance(came, Failed):
+                failed(span, came.detail)
+                return came, span
+            _mark(span, came)
+            return read_answer(came.status, came.body, call.items, self._hold(came), came.unread), span
+
+    async def placements(
+        self, request: PlacementsRequest, parent: Span, session_id: str | None = None, locale: str | None = None
+    ) -> Placements | Answer:
+        """Asks `Placements/any`: without side effect, so fit for trying credentials."""
+        with self._tracing.attempt(parent, self._access.urls["placements"], 0, {}) as span:
+            headers = self._headers("placements", session_id, locale, span)
+            came = await self._exchange("placements", msgspec.json.encode(request), headers)
+            if isinstance(came, Failed):
+                failed(span, came.detail)
+                return came
+            _mark(span, came)
+            answer = read_answer(came.status, came.body, (), self._hold(came), came.unread)
+            return _placements(came.body) if isinstance(answer, Accepted) else answer
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._transport.aclose()
+
+    def _headers(
+        self, endpoint: Endpoint | Operation, session_id: str | None, locale: str | None, span: Span
+    ) -> dict[str, str]:
+        headers = self._constant | self._tracing.http_headers(span)
+        if endpoint != "cancel":
+            headers["rokt-tag-id"] = self._access.tag_id
+        if session_id:
+            headers["rokt-session-id"] = session_id
+        if language := (locale or self._access.accept_language):
+            headers["accept-language"] = language.replace("_", "-")
+        return headers
+
+    def _key(self, key: str) -> dict[str, str]:
+        match self._access.idempotency_key:
+            case "bare":
+                return {"idempotency-key": key}
+            case "quoted":
+                return {"idempotency-key": f'"{key}"'}
+            case "off":
+                return {}
+
+    def _hold(self, came: Exchange) -> float | None:
+        return retry_after(came.retry_after, self._now(), self._access.max_retry_after_seconds)
+
+    async def _exchange(self, endpoint: Endpoint, body: bytes, headers: dict[str, str]) -> Exchange | Failed:
+        request = httpx.Request(
+            "POST", self._urls[endpoint], headers=headers, content=body, extensions={"timeout": self._timeout}
+        )
+        response: httpx.Response | None = None
+        try:
+            async with asyncio.timeout(self._access.timeouts.total):
+                response = await self._transport.handle_async_request(request)
+                content = await self._read(response)
+        except (TimeoutError, httpx.RequestError) as error:
+            if response is None:
+                return _no_answer(error)
+            return _exchange(response, None, f"it broke off ({type(error).__name__})")
+        finally:
+            if response is not None:
+                await response.aclose()
+        return _exchange(response, content, None if content is not None else "it is too large")
+
+    async def _read(self, response: httpx.Response) -> bytes | None:
+        """The body, decompressed; None when it is larger than allowed."""
+        content = bytearray()
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > self._access.max_response_bytes:
+                return None
+        return bytes(content)
+
+
+def _exchange(response: httpx.Response, body: bytes | None, unread: str | None) -> Exchange:
+    return Exchange(response.status_code, body, unread, response.headers.get("retry-after"))
+
+
+def _no_answer(error: Exception) -> Failed:
+    failure: Failure = "not-connected" if isinstance(error, NOT_SENT) else "no-answer"
+    return Failed(failure, type(error).__name__, maybe_applied=failure == "no-answer")
+
+
+def _mark(span: Span, came: Exchange) -> None:
+    span.set_attribute(names.HTTP_STATUS, came.status)
+    if came.status >= 400:
+        failed(span, str(came.status))
+
+
+def _placements(body: bytes | None) -> Placements:
+    try:
+        document = msgspec.json.decode(body or b"")
+    except (ValueError, RecursionError):
+        return Placements(None)
+    result = document.get("result") if isinstance(document, dict) else None
+    return Placements(result if isinstance(result, bool) else None)

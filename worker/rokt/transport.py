@@ -1,0 +1,143 @@
+"""httpx's requests and responses over aiohttp's pool.
+
+httpx's own pool is quadratic in its connections, and the ready-made adapter reports a connection that broke after the
+request was sent as a connect time-out. Whether a request can have reached Rokt decides what a later 409 means, so here
+the line is drawn exactly: `httpx.ConnectError`, `ConnectTimeout` and `PoolTimeout` were never sent; all else may have
+been.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+
+import aiohttp
+import httpx
+
+WRITE_CHUNK = 64 * 1024
+READ_CHUNK = 16 * 1024
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """One bounded pool of keep-alive connections. Redirects are not followed, bodies not decompressed.
+
+    Time-outs are httpx's four, in seconds, from `request.extensions["timeout"]`: pool (waiting for a connection of
+    the pool), connect (DNS, TCP and TLS), write (each 64 KiB), read (each wait for bytes).
+    """
+
+    def __init__(self, *, max_connections: int, verify: ssl.SSLContext, keepalive_seconds: float) -> None:
+        self._connections = asyncio.Semaphore(max_connections)
+        connector = aiohttp.TCPConnector(limit=0, ssl=verify, keepalive_timeout=keepalive_seconds, ttl_dns_cache=10)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends a request whose body is bytes. Raises httpx.TransportError, never aiohttp's."""
+        limits: dict[str, float | None] = request.extensions.get("timeout", {})
+        try:
+            async with asyncio.timeout(limits.get("pool")):
+                await self._connections.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("no connection of the pool was free in time", request=request) from None
+        try:
+            answer = await self._send(request, limits)
+        except BaseException:
+            self._connections.release()
+            raise
+        return httpx.Response(
+            answer.status,
+            headers=list(answer.raw_headers),
+            stream=_Body(answer, request, self._connections),
+            request=request,
+        )
+
+    async def aclose(self) -> None:
+        """Closes every connection."""
+        await self._session.close()
+
+    async def _send(self, request: httpx.Request, limits: dict[str, float | None]) -> aiohttp.ClientResponse:
+        timeout = aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read"))
+        try:
+            async with asyncio.timeout(None) as writing:
+                return await self._session.request(
+                    request.method,
+                    str(request.url),
+                    headers=request.headers,
+                    data=_paced(request.content, writing, limits.get("write")),
+                    allow_redirects=False,
+                    timeout=timeout,
+                )
+        except TimeoutError as error:
+            raise _timed_out(error, request) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _broken(error, request) from error
+
+
+class _Body(httpx.AsyncByteStream):
+    """An answer's body; closing it gives the connection back."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, request: httpx.Request, connections: asyncio.Semaphore) -> None:
+        self._answer = answer
+        self._request = request
+        self._connections: asyncio.Semaphore | None = connections
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._answer.content.iter_chunked(READ_CHUNK):
+                yield chunk
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("the answer stopped coming", request=self._request) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise _broken(error, self._request) from error
+
+    async def aclose(self) -> None:
+        if self._connections is None:
+            return
+        connections, self._connections = self._connections, None
+        if self._answer.content.at_eof():
+            self._answer.release()
+        else:
+            self._answer.close()
+        connections.release()
+
+
+def _paced(content: bytes, writing: asyncio.Timeout, seconds: float | None) -> bytes | AsyncIterator[bytes] | None:
+    """A small body as it is: it fits the socket's buffer. A large one in pieces, each with its own time to go out."""
+    if seconds is None or len(content) <= WRITE_CHUNK:
+        return content or None
+    return _pieces(content, writing, seconds)
+
+
+async def _pieces(content: bytes, writing: asyncio.Timeout, seconds: float) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(RuntimeError):  # answered before all of it was out: nobody waits for the writing
+        for start in range(0, len(content), WRITE_CHUNK):
+            writing.reschedule(loop.time() + seconds)
+            yield content[start : start + WRITE_CHUNK]
+        writing.reschedule(None)
+
+
+def _timed_out(error: TimeoutError, request: httpx.Request) -> httpx.TimeoutException:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return httpx.ConnectTimeout("no connection in time", request=request)
+    if isinstance(error, aiohttp.ServerTimeoutError):
+        return httpx.ReadTimeout("no answer in time", request=request)
+    return httpx.WriteTimeout("the request could not be written in time", request=request)
+
+
+def _broken(error: Exception, request: httpx.Request) -> httpx.TransportError:
+    cause = error.__cause__ if isinstance(error, aiohttp.ClientConnectorError) else error
+    name = type(cause or error).__name__
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
+        return httpx.ConnectError(f"no connection ({name})", request=request)
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
+        return httpx.RemoteProtocolError(
+            f"the connection was closed before the answer was whole ({name})", request=request
+        )
+    return httpx.ReadError(f"the connection broke ({name})", request=request)

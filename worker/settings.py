@@ -1,0 +1,285 @@
+"""Every knob, by its name: environment variables `WORKER_<GROUP>__<NAME>`, an env file, a folder of secrets.
+
+The environment comes before the env file, and that before the folder of secrets (one file a setting, named as it is).
+An unknown or wrong setting is a SettingsError; a secret's value is in none of its sentences.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "WORKER_"
+DELIMITER = "__"
+LATER = {"effect": "later"}
+
+
+def _names(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _properties(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(v, str | int | float) for v in found.values()):
+        raise ValueError('allowed: a JSON object of librdkafka properties, such as {"security.protocol": "SSL"}')
+    wrong = {name for name, held in OURS.items() if name in found and found[name] not in held}
+    if wrong:
+        raise ValueError(f"{', '.join(sorted(wrong))} cannot be changed: the guarantees stand on it")
+    return found
+
+
+def _web_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        whole = False
+    if not whole or parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError("allowed: http://host[:port][/path] or https://..., without credentials or a query")
+    return value.rstrip("/")
+
+
+def _header_text(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or value != value.strip():
+        raise ValueError("allowed: printable ASCII without blanks around it")
+    return value
+
+
+def _header_secret(value: SecretStr) -> SecretStr:
+    _header_text(value.get_secret_value())
+    return value
+
+
+def _path(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError("allowed: a path that begins with /")
+    return value
+
+
+OURS: Final[dict[str, tuple[object, ...]]] = {
+    "enable.auto.commit": (False, "false"),
+    "enable.auto.offset.store": (False, "false"),
+    "enable.idempotence": (True, "true"),
+    "acks": ("all", -1, "-1"),
+    "request.required.acks": ("all", -1, "-1"),
+    "bootstrap.servers": (),
+    "metadata.broker.list": (),
+    "group.id": (),
+}
+
+Properties = Annotated[dict[str, str | bool | int | float], NoDecode, BeforeValidator(_properties)]
+Topics = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+HeaderText = Annotated[str, Field(min_length=1), AfterValidator(_header_text)]
+HeaderSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_header_secret)]
+PathText = Annotated[str, AfterValidator(_path)]
+
+
+class Group(BaseModel):
+    """A group of settings; names outside of it are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class KafkaSettings(Group):
+    """The cluster and how it is read."""
+
+    bootstrap_servers: Annotated[str, Field(min_length=1)]
+    group_id: Annotated[str, Field(min_length=1)] = "rokt-worker"
+    properties: Properties = {}
+    batch_records: PositiveInt = 500
+    poll_seconds: PositiveFloat = 0.02
+    commit_seconds: PositiveFloat = 1.0
+    delivery_seconds: Annotated[float, Field(ge=1)] = 30.0
+    metadata_seconds: PositiveFloat = 10.0
+    lane_records: PositiveInt = 1_000
+    lane_bytes: PositiveInt = 16 * 1024 * 1024
+
+
+class TopicSettings(Group):
+    """Where events are read and results are written."""
+
+    checkout_completed: Topics = ("checkout-completed",)
+    order_cancelled: Topics = ("order-cancelled",)
+    cart_abandoned: Topics = ("cart-abandoned",)
+    outcomes: Annotated[str, Field(min_length=1)] = "rokt-outcomes"
+    dead_letter_suffix: Annotated[str, Field(min_length=1)] = ".dlq"
+    transactions: Annotated[str, Field(min_length=1, json_schema_extra=LATER)] = "rokt-transactions"
+
+
+class RegistrySettings(Group):
+    """The schema registry; without a URL there is none, and only JSON is read and written."""
+
+    url: Annotated[str, Field(min_length=1)] | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    token: SecretStr | None = None
+    logical_cluster: str = ""
+    identity_pool: str | None = None
+    ca_location: Path | None = None
+    certificate_location: Path | None = None
+    key_location: Path | None = None
+    key_password: SecretStr | None = None
+    timeout_seconds: PositiveFloat = 5.0
+    auto_register: bool = True
+
+
+class RoktSettings(Group):
+    """Rokt's API and our credentials for it."""
+
+    base_url: WebAddress = "https://api.rokt.com"
+    api_key: HeaderSecret
+    tag_id: HeaderText
+    accept_language: HeaderText | None = None
+    idempotency_key: Literal["bare", "quoted", "off"] = "bare"
+    confirm_path: PathText = "/v1/Cart/confirm"
+    release_path: PathText = "/v1/Cart/release"
+    cancel_path: PathText = "/v1/Confirmation/cancel"
+    placements_path: PathText = "/v1/Placements/any"
+    ca_location: Path | None = None
+    timeout_seconds: PositiveFloat = 10.0
+    connect_timeout_seconds: PositiveFloat = 3.0
+    read_timeout_seconds: PositiveFloat = 10.0
+    write_timeout_seconds: PositiveFloat = 5.0
+    pool_timeout_seconds: PositiveFloat = 10.0
+    keepalive_seconds: PositiveFloat = 30.0
+    max_concurrency: PositiveInt = 64
+    max_response_bytes: PositiveInt = 4 * 1024 * 1024
+    max_calls_per_second: Annotated[PositiveFloat, Field(json_schema_extra=LATER)] | None = None
+
+
+class RetrySettings(Group):
+    """Waits between attempts, in seconds; exponential with full jitter."""
+
+    initial_seconds: PositiveFloat = 0.1
+    max_seconds: PositiveFloat = 30.0
+    max_retry_after_seconds: PositiveFloat = 300.0
+    denied_initial_seconds: PositiveFloat = 1.0
+    denied_max_seconds: PositiveFloat = 60.0
+    max_attempts: Annotated[int, Field(ge=1, json_schema_extra=LATER)] = 8
+
+
+class LedgerSettings(Group):
+    """The ledger of settled calls."""
+
+    url: Annotated[str, Field(pattern=r"^(sqlite|postgresql)://", json_schema_extra=LATER)] = "sqlite:///ledger.db"
+    retention_days: Annotated[PositiveInt, Field(json_schema_extra=LATER)] = 30
+
+
+class CancelSettings(Group):
+    """How long a cancel waits for its confirm."""
+
+    wait_seconds: Annotated[float, Field(ge=0, json_schema_extra=LATER)] = 30.0
+
+
+class ShutdownSettings(Group):
+    """How long events in hand may take to settle after SIGTERM, or when their partition is revoked."""
+
+    drain_seconds: Annotated[float, Field(ge=0)] = 20.0
+
+
+class HealthSettings(Group):
+    """The port of livez, readyz and metrics; 0 is off."""
+
+    port: Annotated[int, Field(ge=0, le=65535, json_schema_extra=LATER)] = 0
+
+
+class LogSettings(Group):
+    """How the log is written, on standard error."""
+
+    format: Literal["json", "console"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class TracingSettings(Group):
+    """What the producer's trace context is to ours; everything else is set by OTEL_*."""
+
+    producer_context: Literal["parent", "link"] = "parent"
+
+
+class Settings(BaseSettings):
+    """All of them. Made by `loading.load`, which also refuses unknown ones."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
+        secrets_dir_missing="error",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    kafka: KafkaSettings
+    topics: TopicSettings = TopicSettings()
+    registry: RegistrySettings = RegistrySettings()
+    rokt: RoktSettings
+    retry: RetrySettings = RetrySettings()
+    ledger: LedgerSettings = LedgerSettings()
+    cancel: CancelSettings = CancelSettings()
+    shutdown: ShutdownSettings = ShutdownSettings()
+    health: HealthSettings = HealthSettings()
+    log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, the env file, the folder of secrets; what comes first counts."""
+        return env_settings, dotenv_settings, NestedSecretsSettingsSource(file_secret_settings)
+
+
+def groups() -> dict[str, type[BaseModel]]:
+    """The groups by their names."""
+    return {
+        name: field.annotation
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+
+
+def setting_name(group: str, name: str) -> str:
+    """The variable of a setting: `WORKER_KAFKA__GROUP_ID`."""
+    return f"{PREFIX}{group}{DELIMITER}{name}".upper()
+
+
+def without_effect(settings: Settings) -> list[str]:
+    """Settings that were given and that this version accepts, but does nothing with yet."""
+    given: list[str] = []
+    for group, kind in groups().items():
+        values: BaseModel = getattr(settings, group)
+        for name in sorted(values.model_fields_set):
+            extra: Any = kind.model_fields[name].json_schema_extra
+            if extra == LATER:
+                given.append(setting_name(group, name))
+    return given

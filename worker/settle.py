@@ -1,0 +1,110 @@
+"""The last step: the outcome and the dead letter, each acknowledged by the broker before the offset counts as done.
+
+A record that cannot be written is written again, without end: the event stays unsettled, its offset uncommitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from opentelemetry.trace import Span
+from structlog.typing import FilteringBoundLogger
+
+from worker.errors import DeliveryFailed, RegistryUnavailable
+from worker.retry import Backoff, Chance
+from worker.stopping import Stop
+from worker.stream import dead_letters
+from worker.stream.outcomes import Outcome, OutcomeFormat
+from worker.stream.publisher import Publisher
+from worker.stream.records import Record
+from worker.telemetry import names
+from worker.telemetry.tracing import Tracing
+from worker.verdict import Death
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Where settlements go, and in whose name."""
+
+    outcomes: str
+    dead_letter_suffix: str
+    group: str
+
+
+class Settlement:
+    """Writes outcomes and dead letters until they are acknowledged."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        outcomes: OutcomeFormat,
+        destinations: Destinations,
+        *,
+        tracing: Tracing,
+        backoff: Backoff,
+        chance: Chance,
+        now: Callable[[], datetime],
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._publisher = publisher
+        self._outcomes = outcomes
+        self._to = destinations
+        self._tracing = tracing
+        self._backoff = backoff
+        self._chance = chance
+        self._now = now
+        self._log = log
+
+    async def outcome(self, outcome: Outcome, span: Span, stop: Stop) -> None:
+        """Writes the outcome of one call; its key is the cart, or the order where a cancel names no cart."""
+        key = outcome.call.cart_id or outcome.call.order_id
+
+        async def write(brief: bool) -> None:
+            value = await self._outcomes.encode(outcome, brief=brief)
+            with self._tracing.send(span, self._to.outcomes) as sending:
+                headers = self._tracing.kafka_headers(sending)
+                await self._publisher.publish(
+                    self._to.outcomes, key=key.encode() if key else None, value=value, headers=headers
+                )
+
+        if await self._until_written(write, stop, self._to.outcomes):
+            self._log.error(names.LOG_OUTCOME_TRIMMED, topic=self._to.outcomes, idempotency_key=outcome.call.key)
+
+    async def dead_letter(self, record: Record, death: Death, span: Span, failing: Span, stop: Stop) -> None:
+        """Writes the original record with the reason; `failing` is the span of the attempt that failed."""
+        topic = record.topic + self._to.dead_letter_suffix
+        failed_at = self._now()
+        trace = self._tracing.kafka_headers(failing)
+
+        async def write(brief: bool) -> None:
+            headers = dead_letters.headers(
+                record, death, group=self._to.group, failed_at=failed_at, trace=trace, brief=brief
+            )
+            with self._tracing.send(span, topic):
+                await self._publisher.publish(
+                    topic, key=record.key, value=record.value, headers=headers, timestamp_ms=record.timestamp_ms
+                )
+
+        await self._until_written(write, stop, topic)
+
+    async def _until_written(self, write: Callable[[bool], Awaitable[None]], stop: Stop, topic: str) -> bool:
+        """Writes, again and again if need be. True when only the brief form fitted the topic's size limit."""
+        tries, brief = 0, False
+        while True:
+            try:
+                await write(brief)
+                return brief
+            except (DeliveryFailed, RegistryUnavailable) as error:
+                if isinstance(error, DeliveryFailed) and error.fatal:
+                    raise
+                if isinstance(error, DeliveryFailed) and error.too_large and not brief:
+                    brief = True
+                    continue
+                tries += 1
+                wait = self._backoff.delay(tries, self._chance)
+                self._log.warning(
+                    names.LOG_WRITE_WAITING, topic=topic, tries=tries, why=str(error), next_try_seconds=round(wait, 3)
+                )
+                await stop.sleep(wait, finish=True)

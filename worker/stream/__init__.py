@@ -1,0 +1,1 @@
+"""Kafka: one thread that owns the consumer, a lane per partition, and the producer."""

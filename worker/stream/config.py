@@ -1,0 +1,118 @@
+"""From settings to librdkafka's properties, for the consumer and for the producer.
+
+Names: librdkafka, CONFIGURATION.md. What the operator gives in WORKER_KAFKA__PROPERTIES comes before our defaults; the
+properties that the guarantees stand on are refused in the settings already.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from structlog.typing import FilteringBoundLogger
+
+from worker.errors import SettingsError
+from worker.events import EventType
+from worker.settings import KafkaSettings, TopicSettings
+from worker.telemetry import names
+
+Trouble = Callable[[KafkaError], None]
+
+DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
+PRODUCER_MAX_BYTES = 16 * 1024 * 1024
+
+
+def consumer_config(kafka: KafkaSettings, log: FilteringBoundLogger, trouble: Trouble) -> dict[str, Any]:
+    """Properties of the consumer."""
+    modern = str(kafka.properties.get("group.protocol", "")).lower() == "consumer"
+    defaults: dict[str, Any] = {
+        "auto.offset.reset": "earliest",
+        "topic.metadata.refresh.interval.ms": int(kafka.metadata_seconds * 1000),
+        **({} if modern else {"partition.assignment.strategy": "cooperative-sticky"}),
+    }
+    fixed = {"group.id": kafka.group_id, "enable.auto.commit": False, "enable.auto.offset.store": False}
+    return _config(kafka, defaults, fixed, log, trouble)
+
+
+def producer_config(kafka: KafkaSettings, log: FilteringBoundLogger, trouble: Trouble) -> dict[str, Any]:
+    """Properties of the producer: idempotent, acknowledged by all in-sync replicas; keys hashed as Java does it."""
+    defaults: dict[str, Any] = {
+        "linger.ms": 2,
+        "partitioner": "murmur2_random",
+        "message.max.bytes": PRODUCER_MAX_BYTES,
+        "delivery.timeout.ms": int(kafka.delivery_seconds * 1000),
+    }
+    return _config(kafka, defaults, {"enable.idempotence": True, "acks": "all"}, log, trouble)
+
+
+def check(consumer: Mapping[str, Any], producer: Mapping[str, Any]) -> None:
+    """Has the client library look at both. Raises SettingsError with what it says, without values of secrets."""
+    for make, config in ((Consumer, consumer), (Producer, producer)):
+        try:
+            client = make(dict(config))
+        except (KafkaException, TypeError, ValueError) as error:
+            said = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+            raise SettingsError([f"WORKER_KAFKA__PROPERTIES: {_without_values(said, config)}"]) from None
+        if isinstance(client, Consumer):
+            client.close()
+
+
+def max_poll_interval_seconds(kafka: KafkaSettings) -> float:
+    """How long the group waits for a member that does not poll."""
+    return float(kafka.properties.get("max.poll.interval.ms", DEFAULT_MAX_POLL_INTERVAL_MS)) / 1000
+
+
+def event_types(topics: TopicSettings) -> dict[str, EventType | None]:
+    """Every source topic, with the type it is configured for; None where it is configured for several."""
+    lists: tuple[tuple[EventType, tuple[str, ...]], ...] = (
+        ("CheckoutCompleted", topics.checkout_completed),
+        ("OrderCancelled", topics.order_cancelled),
+        ("CartAbandoned", topics.cart_abandoned),
+    )
+    types: dict[str, EventType | None] = {}
+    for kind, listed in lists:
+        for topic in listed:
+            types[topic] = kind if topic not in types or types[topic] == kind else None
+    return types
+
+
+def _config(
+    kafka: KafkaSettings,
+    defaults: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    log: FilteringBoundLogger,
+    trouble: Trouble,
+) -> dict[str, Any]:
+    return {
+        **defaults,
+        **kafka.properties,
+        **fixed,
+        "bootstrap.servers": kafka.bootstrap_servers,
+        "error_cb": trouble,
+        "logger": client_logger(log),
+    }
+
+
+def client_logger(log: FilteringBoundLogger) -> logging.Logger:
+    """librdkafka's own lines, at debug level: what matters of them comes as errors and answers too."""
+    logger = logging.Logger("librdkafka")
+    logger.addHandler(_Forward(log))
+    return logger
+
+
+class _Forward(logging.Handler):
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.debug(names.LOG_CLIENT, said=record.getMessage())
+
+
+def _without_values(said: str, config: Mapping[str, Any]) -> str:
+    for value in sorted((str(v) for v in config.values() if isinstance(v, str)), key=len, reverse=True):
+        if len(value) > 3:
+            said = said.replace(f'"{value}"', "(not shown)")
+    return said

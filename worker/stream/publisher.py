@@ -1,0 +1,85 @@
+"""The producer: a record is written when the broker has acknowledged it, on all in-sync replicas.
+
+Delivery reports come on a thread of their own and cross to the event loop in batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from worker.errors import DeliveryFailed
+from worker.telemetry.tracing import Headers
+
+POLL_SECONDS = 0.1
+QUEUE_FULL_SECONDS = 0.05
+
+
+class Publisher:
+    """Writes records and waits for their acknowledgement. Made and closed on the event loop."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._producer = Producer(dict(config))
+        self._loop = asyncio.get_running_loop()
+        self._reports: deque[tuple[asyncio.Future[None], DeliveryFailed | None]] = deque()
+        self._crossing = False
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="kafka-producer", daemon=True)
+        self._thread.start()
+
+    async def publish(
+        self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers, timestamp_ms: int | None = None
+    ) -> None:
+        """Writes one record. Raises DeliveryFailed when the broker did not acknowledge it in time, or refused it."""
+        done: asyncio.Future[None] = self._loop.create_future()
+
+        def report(error: KafkaError | None, _: Message) -> None:
+            self._reports.append((done, None if error is None else _failed(topic, error)))
+            if not self._crossing:
+                self._crossing = True
+                self._loop.call_soon_threadsafe(self._settle)
+
+        given: dict[str, Any] = {} if timestamp_ms is None else {"timestamp": timestamp_ms}
+        while True:
+            try:
+                self._producer.produce(topic, value, key, headers=list(headers), on_delivery=report, **given)
+                break
+            except BufferError:
+                await asyncio.sleep(QUEUE_FULL_SECONDS)
+            except KafkaException as error:
+                raise _failed(topic, error.args[0]) from None
+        await done
+
+    async def close(self, seconds: float) -> None:
+        """Waits at most so long for what is under way."""
+        await asyncio.to_thread(self._producer.flush, seconds)
+        self._closing.set()
+        await asyncio.to_thread(self._thread.join, POLL_SECONDS * 10)
+
+    def _poll(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(POLL_SECONDS)
+
+    def _settle(self) -> None:
+        self._crossing = False
+        while self._reports:
+            done, error = self._reports.popleft()
+            if done.done():
+                continue
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
+
+def _failed(topic: str, error: KafkaError) -> DeliveryFailed:
+    return DeliveryFailed(
+        f"{topic}: {error.str()} ({error.name()})",
+        too_large=error.code() == KafkaError.MSG_SIZE_TOO_LARGE,
+        fatal=error.fatal(),
+    )

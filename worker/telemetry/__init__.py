@@ -1,0 +1,1 @@
+"""What the worker says to the outside: names, traces, logs."""

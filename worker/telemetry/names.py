@@ -1,0 +1,89 @@
+"""Every name that the outside can see, in one place: they are a public contract.
+
+Spans and their attributes: OpenTelemetry semantic conventions (messaging, in development; HTTP client, stable).
+Dead-letter headers, reasons and statuses: the worker's own.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Reason = Literal[
+    "undecodable", "invalid", "rejected", "item-rejected", "exhausted", "unknown-outcome", "nothing-to-cancel"
+]
+Status = Literal["succeeded", "duplicate", "partial", "rejected", "superseded", "dead"]
+Handled = Literal["succeeded", "duplicate", "partial", "rejected", "superseded", "dead", "skipped", "dead-lettered"]
+
+# Dead-letter headers, in the order in which they are written behind the original ones.
+DLQ_REASON: Final = "dlq.reason"
+DLQ_MESSAGE: Final = "dlq.message"
+DLQ_EXCEPTION: Final = "dlq.exception"
+DLQ_HTTP_STATUS: Final = "dlq.http.status"
+DLQ_HTTP_BODY: Final = "dlq.http.body"
+DLQ_ATTEMPTS: Final = "dlq.attempts"
+DLQ_OPERATION: Final = "dlq.operation"
+DLQ_IDEMPOTENCY_KEY: Final = "dlq.idempotency-key"
+DLQ_SOURCE_TOPIC: Final = "dlq.source.topic"
+DLQ_SOURCE_PARTITION: Final = "dlq.source.partition"
+DLQ_SOURCE_OFFSET: Final = "dlq.source.offset"
+DLQ_SOURCE_TIMESTAMP: Final = "dlq.source.timestamp"
+DLQ_GROUP: Final = "dlq.group"
+DLQ_FAILED_AT: Final = "dlq.failed-at"
+DLQ_REDRIVES: Final = "dlq.redrives"
+
+# Span attributes of OpenTelemetry.
+MESSAGING_SYSTEM: Final = "messaging.system"
+MESSAGING_OPERATION_NAME: Final = "messaging.operation.name"
+MESSAGING_OPERATION_TYPE: Final = "messaging.operation.type"
+MESSAGING_DESTINATION: Final = "messaging.destination.name"
+MESSAGING_GROUP: Final = "messaging.consumer.group.name"
+MESSAGING_PARTITION: Final = "messaging.destination.partition.id"
+MESSAGING_OFFSET: Final = "messaging.kafka.offset"
+MESSAGING_TOMBSTONE: Final = "messaging.kafka.message.tombstone"
+MESSAGING_BODY_SIZE: Final = "messaging.message.body.size"
+HTTP_METHOD: Final = "http.request.method"
+HTTP_STATUS: Final = "http.response.status_code"
+HTTP_RESEND_COUNT: Final = "http.request.resend_count"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+URL_FULL: Final = "url.full"
+URL_TEMPLATE: Final = "url.template"
+ERROR_TYPE: Final = "error.type"
+
+# Span attributes of the worker's own.
+ROKT_OPERATION: Final = "rokt.operation"
+ROKT_CART: Final = "rokt.cart.id"
+ROKT_ORDER: Final = "rokt.order.id"
+ROKT_KEY: Final = "rokt.idempotency_key"
+ROKT_STATUS: Final = "rokt.status"
+ROKT_REASON: Final = "rokt.dead_letter.reason"
+EVENT_ID: Final = "rokt.event.id"
+EVENT_TYPE: Final = "rokt.event.type"
+
+# Events of the log; each line has one, under "event".
+LOG_STARTED: Final = "worker.started"
+LOG_STOPPING: Final = "worker.stopping"
+LOG_STOPPED: Final = "worker.stopped"
+LOG_NO_EFFECT: Final = "setting.no_effect"
+LOG_WAITING_BROKER: Final = "kafka.waiting_for_brokers"
+LOG_BROKERS_DOWN: Final = "kafka.brokers_down"
+LOG_CLIENT: Final = "kafka.client"
+LOG_TOPIC_MISSING: Final = "kafka.topic_missing"
+LOG_ASSIGNED: Final = "kafka.assigned"
+LOG_REVOKED: Final = "kafka.revoked"
+LOG_LOST: Final = "kafka.lost"
+LOG_COMMIT_FAILED: Final = "kafka.commit_failed"
+LOG_CONSUME_ERROR: Final = "kafka.consume_error"
+LOG_WRITE_WAITING: Final = "kafka.write_waiting"
+LOG_OUTCOME_TRIMMED: Final = "kafka.outcome_trimmed"
+LOG_REGISTRY_WAITING: Final = "registry.waiting"
+LOG_SETTLED: Final = "call.settled"
+LOG_RETRY: Final = "call.retry"
+LOG_UNREAD: Final = "call.answer_unread"
+LOG_SKIPPED: Final = "event.skipped"
+LOG_DEAD_LETTER: Final = "event.dead_lettered"
+LOG_HELD: Final = "event.held"
+LOG_ABANDONED: Final = "event.left_uncommitted"
+LOG_DENIED: Final = "credentials.refused"
+LOG_ACCEPTED_AGAIN: Final = "credentials.accepted"
+LOG_HELD_BACK: Final = "calls.held_back"
