@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,11 +22,10 @@ from infra.unavailable import UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-T = TypeVar("T")
-
 KAFKA = pytest.StashKey[Once[Broker]]()
 REGISTRY = pytest.StashKey[Once[Registry]]()
 MARKS = {"kafka": "real_kafka", "registry": "real_registry"}
+SERVERS = ("embedded", "kafka", "broker", "registry")
 SCRUBBED = ("WORKER_", "OTEL_")
 KEPT = "WORKER_TEST_"
 
@@ -54,10 +53,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
     for server in _needed(session.config, session.items):
-        try:
-            server.get()
-        except UnavailableError:
-            continue
+        _missing(server)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # Here and not in a fixture, so that the tests that were skipped for one reason share one line of the report.
+    for server in _needed(item.config, [item]):
+        reason = _missing(server)
+        if reason and os.environ.get("CI", "").lower() in {"", "0", "false"}:
+            pytest.skip(reason)
+        if reason:
+            pytest.fail(f"CI requires it: {reason}", pytrace=False)
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
@@ -78,34 +85,34 @@ def _nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def _left_running(request: pytest.FixtureRequest) -> Iterator[None]:
+    """For the tests that come after one that took a server down and failed."""
+    used = [request.getfixturevalue(name) for name in SERVERS if name in request.fixturenames]
+    yield
+    for server in used:
+        if server.restartable and not server.answers():
+            server.restart()
+
+
 @pytest.fixture(scope="session")
-def _embedded() -> Iterator[Broker]:
+def embedded() -> Iterator[Broker]:
+    """The broker inside this process."""
     server = EmbeddedKafka()
     yield Broker("embedded", "librdkafka's mock cluster", "in this process", server)
     server.stop()
 
 
-@pytest.fixture
-def embedded(_embedded: Broker) -> Iterator[Broker]:
-    """The broker inside this process, the same for all tests."""
-    yield _embedded
-    _left_running(_embedded)
+@pytest.fixture(scope="session")
+def kafka(pytestconfig: pytest.Config) -> Broker:
+    """A real Apache Kafka 4.x."""
+    return pytestconfig.stash[KAFKA].get()
 
 
-@pytest.fixture
-def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
-    """A real Apache Kafka 4.x, the same for all tests."""
-    found = _required(pytestconfig.stash[KAFKA])
-    yield found
-    _left_running(found)
-
-
-@pytest.fixture
-def registry(pytestconfig: pytest.Config) -> Iterator[Registry]:
-    """A real schema registry, the same for all tests."""
-    found = _required(pytestconfig.stash[REGISTRY])
-    yield found
-    _left_running(found)
+@pytest.fixture(scope="session")
+def registry(pytestconfig: pytest.Config) -> Registry:
+    """A real schema registry."""
+    return pytestconfig.stash[REGISTRY].get()
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.real_kafka)])
@@ -116,19 +123,13 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     return found
 
 
-def _required(server: Once[T]) -> T:
+def _missing(server: Once[Broker] | Once[Registry]) -> str:
+    """Why it cannot be had, empty when it is there."""
     try:
-        return server.get()
+        server.get()
     except UnavailableError as error:
-        if os.environ.get("CI", "").lower() not in {"", "0", "false"}:
-            pytest.fail(f"{error.reason} (CI requires it)", pytrace=False)
-        pytest.skip(error.reason)
-
-
-def _left_running(server: Broker | Registry) -> None:
-    # For the tests that come after one that took it down and failed.
-    if server.restartable and not server.answers():
-        server.restart()
+        return error.reason
+    return ""
 
 
 def _needed(config: pytest.Config, items: Sequence[pytest.Item]) -> list[Once[Broker] | Once[Registry]]:

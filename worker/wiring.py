@@ -39,6 +39,10 @@ from worker.telemetry import names
 from worker.telemetry.tracing import Tracing
 
 REPEAT_SECONDS = 30.0
+REFUSED = (
+    "Rokt refuses the credentials: check WORKER_ROKT__API_KEY and WORKER_ROKT__TAG_ID; "
+    "no event is given up, one call at a time is tried"
+)
 REVOKE_SHARE = 0.5
 
 
@@ -226,8 +230,7 @@ def _teller(log: FilteringBoundLogger) -> Callable[[Notice], None]:
                     names.LOG_DENIED,
                     tries=tries,
                     next_try_seconds=next_try_seconds,
-                    mend="Rokt refuses the credentials: check WORKER_ROKT__API_KEY and WORKER_ROKT__TAG_ID; no event is "
-                    "given up, one call at a time is tried",
+                    mend=REFUSED,
                 )
             case AcceptedAgain():
                 log.warning(names.LOG_ACCEPTED_AGAIN)

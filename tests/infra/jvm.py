@@ -18,12 +18,13 @@ WANTED: Final = 17
 QUICK_START: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:-UsePerfData")
 
 
-def java(scratch: Path) -> list[str]:
-    """The start of a command of a Java that is new enough and leaves its temporary files in `scratch`."""
-    return [_found(), *QUICK_START, f"-Djava.io.tmpdir={scratch}"]
+def quick(scratch: Path) -> list[str]:
+    """Options for a server that keeps its temporary files in `scratch`."""
+    return [*QUICK_START, f"-Djava.io.tmpdir={scratch}"]
 
 
-def _found() -> str:
+def java() -> str:
+    """The path of a Java that is new enough."""
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=f"{home}/bin" if home else None)
     if found is None:

@@ -43,7 +43,8 @@ class KafkaDocker:
         settings = one_node(f"0.0.0.0:{PORT}", "127.0.0.1:9093", self.bootstrap)
         self._container = DockerContainer(image)
         self._container.with_envs(**{_variable(name): value for name, value in settings.items()})
-        self._container.with_kwargs(ports={f"{PORT}/tcp": ("127.0.0.1", port)})
+        # Docker takes a pair of address and port where testcontainers writes only of a port.
+        self._container.ports[PORT] = ("127.0.0.1", port)  # type: ignore[assignment]
 
     @property
     def version(self) -> str:
@@ -54,8 +55,8 @@ class KafkaDocker:
     def start(self) -> None:
         try:
             self._container.start()
-        except (DockerException, RequestException) as error:
-            raise UnavailableError(f"the container does not start: {_line(error)}") from error
+        except Exception as error:  # whatever it is, there may be another way to a Kafka
+            raise UnavailableError(f"the container does not start ({type(error).__name__}: {_line(error)})") from error
         self._wait()
 
     def kill(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from infra import maven
-from infra.jvm import java
+from infra.jvm import java, quick
 from infra.kafka_api import answers, create_topics
 from infra.kafka_settings import one_node
 from infra.ports import free_port
@@ -25,11 +25,11 @@ class KafkaJvm:
     """One node with its data in a temporary folder, on the same port for all its life."""
 
     def __init__(self) -> None:
-        jars = maven.resolve(POM)
+        command, jars = java(), maven.resolve(POM)
         self.bootstrap: Final = f"127.0.0.1:{free_port()}"
         self._process = ServerProcess("kafka", lambda: answers(self.bootstrap))
         logging = f"-Dlog4j2.configurationFile={LOGGING}"
-        self._java = [*java(self._process.folder), "-cp", f"{jars}/*", logging]
+        self._java = [command, *quick(self._process.folder), "-cp", f"{jars}/*", logging]
         self._settings = self._process.folder / "server.properties"
 
     @property

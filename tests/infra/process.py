@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TAIL_LINES = 25
 # Its standard input is a pipe that only this process holds: however we end, it gets to know.
-WATCHDOG = 'cat >/dev/null; kill -KILL -- "-$1"; sleep 0.2; rm -rf -- "$2"'
+WATCHDOG = 'cat >/dev/null; kill -s KILL -- "-$1"; sleep 0.2; rm -rf -- "$2"'
 
 
 class ServerProcess:

@@ -13,7 +13,7 @@ from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from infra import maven
-from infra.jvm import java
+from infra.jvm import java, quick
 from infra.once import start_or_remove
 from infra.ports import free_port
 from infra.process import ServerProcess
@@ -81,7 +81,7 @@ class ApicurioJvm:
 
     def __init__(self) -> None:
         self.version: Final = f"Apicurio Registry {maven.pinned(POM, 'registry.version')}"
-        home = maven.resolve(POM)
+        command, home = java(), maven.resolve(POM)
         port = free_port()
         self.url: Final = f"http://127.0.0.1:{port}{CONFLUENT_API}"
         self._process = ServerProcess("registry", lambda: _answers(self.url, 1.0))
@@ -93,7 +93,7 @@ class ApicurioJvm:
         }
         options = [f"-D{name}={value}" for name, value in settings.items()]
         runner = next(home.glob("*-runner.jar"))
-        self._command = [*java(self._process.folder), "-Xmx384m", *options, "-jar", str(runner)]
+        self._command = [command, *quick(self._process.folder), "-Xmx384m", *options, "-jar", str(runner)]
 
     def start(self) -> None:
         self._process.start(self._command, START_SECONDS)

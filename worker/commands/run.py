@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,7 @@ from worker.telemetry import export, logs, names
 
 CLOSE_SECONDS = 5.0
 FLUSH_SECONDS = 2.0
+LOOK_SECONDS = 0.02
 
 
 @click.command()
@@ -37,8 +38,10 @@ FLUSH_SECONDS = 2.0
 def run(env_file: Path | None, secrets_dir: Path | None) -> None:
     """Reads order events from Kafka and makes the matching calls to Rokt.
 
-    SIGTERM or SIGINT: events in hand settle within WORKER_SHUTDOWN__DRAIN_SECONDS or stay uncommitted; exit code 0. A
-    second signal leaves at once. Exit code 2: the settings are wrong, with a line for each. Exit code 1: it cannot go on.
+    Settings come from the environment, from --env-file and from --secrets-dir; what is named first here counts.
+
+    SIGTERM or SIGINT: events in hand settle within WORKER_SHUTDOWN__DRAIN_SECONDS or stay uncommitted; exit code 0.
+    A second signal leaves at once. Exit code 2: wrong settings, with a line for each. Exit code 1: it cannot go on.
 
     \b
     Example:
@@ -113,9 +116,22 @@ async def _close(worker: wiring.Worker, provider: TracerProvider) -> None:
     await worker.client.close()
     if worker.registry is not None:
         await worker.registry.close()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(FLUSH_SECONDS * 2):
-            await asyncio.to_thread(provider.force_flush, int(FLUSH_SECONDS * 1000))
+    await _flush(provider)
+
+
+async def _flush(provider: TracerProvider) -> None:
+    """Sends the last spans; on a thread that nobody waits for, since a tracing backend may be down or slow."""
+    flushed = threading.Event()
+
+    def flush() -> None:
+        provider.force_flush(int(FLUSH_SECONDS * 1000))
+        flushed.set()
+
+    threading.Thread(target=flush, name="last-spans", daemon=True).start()
+    for _ in range(int(FLUSH_SECONDS / LOOK_SECONDS)):
+        if flushed.is_set():
+            return
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def _first(future: asyncio.Future[Exception | None], error: Exception | None) -> None:

@@ -97,7 +97,7 @@ def _config(
 
 def client_logger(log: FilteringBoundLogger) -> logging.Logger:
     """librdkafka's own lines, at debug level: what matters of them comes as errors and answers too."""
-    logger = logging.Logger("librdkafka")
+    logger = logging.Logger("librdkafka")  # noqa: LOG001 - this worker's own, not the process's
     logger.addHandler(_Forward(log))
     return logger
 

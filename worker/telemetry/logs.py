@@ -6,6 +6,7 @@ import logging
 import sys
 from typing import Any, Literal, TextIO
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
@@ -21,7 +22,7 @@ def configure(style: Literal["json", "console"], level: str, stream: TextIO | No
         structlog.processors.format_exc_info if style == "json" else _as_is,
     ]
     last: Processor = (
-        structlog.processors.JSONRenderer()
+        _in_order
         if style == "json"
         else structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")
     )
@@ -34,6 +35,12 @@ def configure(style: Literal["json", "console"], level: str, stream: TextIO | No
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+def _in_order(_: Any, __: str, event: EventDict) -> str:
+    """A line of JSON that begins with what every line has."""
+    first = {name: event.pop(name) for name in ("time", "level", "event") if name in event}
+    return msgspec.json.encode({**first, **event}, enc_hook=repr).decode()
 
 
 def _as_is(_: Any, __: str, event: EventDict) -> EventDict:

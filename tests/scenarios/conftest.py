@@ -1,0 +1,28 @@
+"""What every scenario has: a Rokt that keeps state, and a worker of its own on the broker in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from infra.brokers import Broker
+from infra.rokt import Rokt
+from infra.worker import Worker
+
+
+@pytest.fixture
+def rokt() -> Iterator[Rokt]:
+    server = Rokt()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def worker(broker: Broker, rokt: Rokt, tmp_path: Path) -> Iterator[Worker]:
+    """Not started yet; its topics are there."""
+    process = Worker(broker, rokt.url, tmp_path)
+    process.create_topics()
+    yield process
+    process.end()
+    assert "Traceback" not in process.output(), process.output()[-3000:]

@@ -1,0 +1,82 @@
+"""The pure core knows no Kafka, no HTTP, no telemetry and no clock: not even through one of our own modules."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = ("worker.events", "worker.keys", "worker.mapping", "worker.retry", "worker.verdict", "worker.rokt.answers")
+FOREIGN = {
+    "aiohttp", "anyio", "asyncio", "click", "confluent_kafka", "fastavro", "httpcore", "httpx", "httpx_aiohttp",
+    "logging", "multiprocessing", "opentelemetry", "os", "psycopg", "pydantic", "pydantic_settings", "random",
+    "requests", "secrets", "selectors", "signal", "socket", "sqlite3", "ssl", "starlette", "structlog", "subprocess",
+    "sys", "threading", "time", "urllib", "uvicorn", "uvloop",
+}  # fmt: skip
+CLOCKS = {"now", "utcnow", "today", "uuid1", "uuid4"}
+
+
+def source(module: str) -> Path | None:
+    plain = ROOT.joinpath(*module.split("."))
+    return next((path for path in (plain.with_suffix(".py"), plain / "__init__.py") if path.is_file()), None)
+
+
+def parsed(module: str) -> ast.Module:
+    path = source(module)
+    assert path is not None, f"there is no module {module}"
+    return ast.parse(path.read_text())
+
+
+def imported(module: str) -> Iterator[str]:
+    """What a module imports, and the packages that its import runs on the way."""
+    for node in ast.walk(parsed(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            assert node.module is not None
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if source(f"{node.module}.{alias.name}"))
+
+
+def reached(module: str) -> dict[str, str]:
+    """Every module that an import leads to, ours followed, each with the one that imports it."""
+    found: dict[str, str] = {}
+    left = [(module, module)]
+    while left:
+        name, by = left.pop()
+        if name in found:
+            continue
+        found[name] = by
+        if source(name) is not None:
+            left += [(package, name) for package in packages(name)]
+            left += [(other, name) for other in imported(name)]
+    return found
+
+
+def packages(module: str) -> Iterator[str]:
+    parts = module.split(".")
+    yield from (".".join(parts[:n]) for n in range(1, len(parts)))
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_pure_core_reaches_no_client_no_telemetry_and_no_clock(module: str) -> None:
+    leaks = {name: by for name, by in reached(module).items() if name.split(".")[0] in FOREIGN}
+    assert leaks == {}
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_pure_core_asks_nobody_for_the_time_or_for_chance(module: str) -> None:
+    ours = [name for name in reached(module) if source(name) is not None]
+    asked = [
+        f"{name}:{node.lineno}"
+        for name in ours
+        for node in ast.walk(parsed(name))
+        if isinstance(node, ast.Attribute) and node.attr in CLOCKS
+    ]
+    assert asked == []
+
+
+def test_the_walk_does_see_a_leak() -> None:
+    assert {"confluent_kafka", "httpx", "opentelemetry.trace"} <= reached("worker.wiring").keys()
