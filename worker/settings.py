@@ -170,7 +170,7 @@ class RoktSettings(Group):
     keepalive_seconds: PositiveFloat = 30.0
     max_concurrency: PositiveInt = 64
     max_response_bytes: PositiveInt = 4 * 1024 * 1024
-    max_calls_per_second: Annotated[PositiveFloat, Field(json_schema_extra=LATER)] | None = None
+    max_calls_per_second: Annotated[PositiveFloat | None, Field(json_schema_extra=LATER)] = None
 
 
 class RetrySettings(Group):

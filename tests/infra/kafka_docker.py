@@ -44,13 +44,13 @@ class KafkaDocker:
         self._container = DockerContainer(image)
         self._container.with_envs(**{_variable(name): value for name, value in settings.items()})
         # Docker takes a pair of address and port where testcontainers writes only of a port.
-        self._container.ports[PORT] = ("127.0.0.1", port)  # type: ignore[assignment]
+        self._container.ports[str(PORT)] = ("127.0.0.1", port)  # type: ignore[assignment]
 
     @property
     def version(self) -> str:
-        """As the running broker says in its log."""
+        """As the running broker says in its log; empty when it has not yet."""
         found = re.findall(r"Kafka version: (\S+)", self._log())
-        return str(found[-1]) if found else "unknown"
+        return str(found[-1]) if found else ""
 
     def start(self) -> None:
         try:
@@ -77,9 +77,12 @@ class KafkaDocker:
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not answers(self.bootstrap):
+            self._container.reload()
+            if self._container.status in {"exited", "dead"}:
+                raise UnavailableError("the container ended", self._log()[-3000:])
             if time.monotonic() > deadline:
                 raise UnavailableError(
-                    f"the container did not answer within {START_SECONDS:.0f} s\n{self._log()[-3000:]}"
+                    f"the container did not answer within {START_SECONDS:.0f} s", self._log()[-3000:]
                 )
             time.sleep(0.1)
 

@@ -34,9 +34,9 @@ class KafkaJvm:
 
     @property
     def version(self) -> str:
-        """As the running broker says in its log."""
+        """As the running broker says in its log; empty when it has not yet."""
         found = re.findall(r"Kafka version: (\S+)", self._process.log.read_text())
-        return str(found[-1]) if found else "unknown"
+        return str(found[-1]) if found else ""
 
     def start(self) -> None:
         if not self._settings.exists():

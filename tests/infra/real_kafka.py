@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 GIVEN: Final = "WORKER_TEST_BOOTSTRAP_SERVERS"
 GIVEN_SECONDS: Final = 10.0
+VERSION_SECONDS: Final = 5.0
 
 
 @dataclass
@@ -62,8 +64,7 @@ def _given(bootstrap: str) -> tuple[Broker, Callable[[], None]]:
     if not kafka_api.answers(bootstrap, GIVEN_SECONDS):
         raise UnavailableError(f"no real Kafka: {GIVEN}={bootstrap} does not answer")
     server = GivenKafka(bootstrap)
-    version = "4.x" if kafka_api.is_version_4(bootstrap) else "older than 4.0"
-    return Broker("kafka", version, GIVEN, server, restartable=False), server.remove
+    return Broker("kafka", _generation(bootstrap), GIVEN, server, restartable=False), server.remove
 
 
 def _docker() -> tuple[Broker, Callable[[], None]]:
@@ -76,4 +77,13 @@ def _jvm() -> tuple[Broker, Callable[[], None]]:
 
 def _started(server: KafkaDocker | KafkaJvm, found: str) -> tuple[Broker, Callable[[], None]]:
     start_or_remove(server)
-    return Broker("kafka", server.version, found, server), server.remove
+    # It answers a moment before it tells its version.
+    deadline = time.monotonic() + VERSION_SECONDS
+    while not server.version and time.monotonic() < deadline:
+        time.sleep(0.05)
+    version = server.version or _generation(server.bootstrap)
+    return Broker("kafka", version, found, server), server.remove
+
+
+def _generation(bootstrap: str) -> str:
+    return "4.x" if kafka_api.is_version_4(bootstrap) else "older than 4.0"

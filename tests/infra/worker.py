@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import KafkaException
 from infra.brokers import Broker, fresh
 
 API_KEY = "canary-api-key-8c1d"
@@ -110,6 +111,17 @@ class Worker:
     def lag(self) -> int:
         """How many records of the three topics are not committed."""
         return sum(p.end - p.committed for t in self.sources for p in self.broker.committed(self.group, t).values())
+
+    def all_committed(self, seconds: float = 60.0) -> bool:
+        """Whether every record of the three topics was committed in time."""
+
+        def committed() -> bool:
+            try:
+                return self.lag() == 0
+            except KafkaException:  # a broker that has just come back does not answer for the group yet
+                return False
+
+        return until(committed, seconds)
 
 
 def until(condition: Callable[[], object], seconds: float = 30.0) -> bool:

@@ -8,10 +8,18 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from worker.demo.evidence import Letter, Outcome, Published, read_letter, read_outcome
 from worker.demo.script import SOURCES, Record
+from worker.stream.records import from_message
 from worker.telemetry import names
 
 OUTCOMES: Final = "rokt-outcomes"
@@ -27,27 +35,28 @@ class Broker:
 
     def __init__(self) -> None:
         self._producer = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "linger.ms": 1, **_quiet()})
-        self.address: Final = str(next(iter(self._producer.list_topics(timeout=SECONDS).brokers.values()))).split("/")[0]
-        self.partitions: Final[dict[str, int]] = {
-            topic: self._touch(topic) for topic in (*SOURCES, OUTCOMES, *LETTERS)
-        }
+        self.address: Final = str(next(iter(self._producer.list_topics(timeout=SECONDS).brokers.values()))).split("/")[
+            0
+        ]
+        self.partitions: Final[dict[str, int]] = {topic: self._touch(topic) for topic in (*SOURCES, OUTCOMES, *LETTERS)}
         self.published: Final[list[Published]] = []
 
     def publish(self, record: Record, now: float) -> None:
         """Sends a record with the time `now` (epoch seconds); it stands in `published` once it is acknowledged."""
+        timestamp = int(now * 1000)
 
         def acknowledged(error: KafkaError | None, message: Message) -> None:
             if error is not None:
                 raise KafkaException(error)
             position = (message.topic() or "", message.partition() or 0, message.offset() or 0)
-            self.published.append(Published(record, position, message.timestamp()[1]))
+            self.published.append(Published(record, position, timestamp))
 
         self._producer.produce(
             record.topic,
             key=record.key,
             value=record.value,
             headers=list(record.headers),
-            timestamp=int(now * 1000),
+            timestamp=timestamp,
             on_delivery=acknowledged,
         )
 
@@ -96,14 +105,14 @@ class Watch:
         for message in self._reader.consume(500, seconds):
             if message.error() is not None:
                 continue
-            topic, value = message.topic() or "", message.value()
-            self._read[topic, message.partition() or 0] = (message.offset() or 0) + 1
-            if topic == OUTCOMES:
-                outcome = read_outcome(value or b"")
+            found = from_message(message)
+            self._read[found.topic, found.partition] = found.offset + 1
+            if found.topic == OUTCOMES:
+                outcome = read_outcome(found.value or b"")
                 self.outcomes.append(outcome)
                 heard(outcome)
             else:
-                self.letters.append(_letter(message))
+                self.letters.append(read_letter(found))
 
     def read_to_the_end(self) -> bool:
         """Reads what is left of all results; whether all of it could be read."""
@@ -126,18 +135,6 @@ class Watch:
 
     def _end(self, client: Consumer, partition: TopicPartition) -> int:
         return int(client.get_watermark_offsets(partition, timeout=SECONDS)[1])
-
-
-def _letter(message: Message) -> Letter:
-    kind, timestamp = message.timestamp()
-    headers = tuple((name, _bytes(held)) for name, held in message.headers() or [])
-    key = _bytes(message.key())
-    moment = timestamp if kind == TIMESTAMP_CREATE_TIME else 0
-    return read_letter(message.topic() or "", key, _bytes(message.value()), moment, headers)
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
 
 
 def _quiet() -> dict[str, object]:

@@ -60,7 +60,7 @@ class Child:
                 stderr=out,
                 start_new_session=True,
             )
-        self._watchdog = subprocess.Popen(
+        self._watchdog = subprocess.Popen(  # noqa: S603 - nothing of it comes from outside
             ["sh", "-c", WATCHDOG, "sh", str(self._process.pid)],  # noqa: S607 - wherever the system keeps it
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

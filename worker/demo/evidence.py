@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from worker.demo.script import Record
+from worker.stream.records import Record as SourceRecord
 from worker.telemetry import names
 
 Position = tuple[str, int, int]
@@ -49,7 +50,7 @@ class Letter:
     reason: str
     key: bytes | None
     value: bytes | None
-    timestamp_ms: int
+    timestamp_ms: int | None
     headers: Headers
     failed_at: datetime
 
@@ -123,21 +124,21 @@ def read_outcome(value: bytes) -> Outcome:
     )
 
 
-def read_letter(topic: str, key: bytes | None, value: bytes | None, timestamp_ms: int, headers: Headers) -> Letter:
+def read_letter(record: SourceRecord) -> Letter:
     """A dead letter from its record."""
-    told = {name: (held or b"").decode() for name, held in headers if name.startswith("dlq.")}
+    told = {name: (held or b"").decode() for name, held in record.headers if name.startswith("dlq.")}
     return Letter(
         position=(
             told[names.DLQ_SOURCE_TOPIC],
             int(told[names.DLQ_SOURCE_PARTITION]),
             int(told[names.DLQ_SOURCE_OFFSET]),
         ),
-        topic=topic,
+        topic=record.topic,
         reason=told[names.DLQ_REASON],
-        key=key,
-        value=value,
-        timestamp_ms=timestamp_ms,
-        headers=headers,
+        key=record.key,
+        value=record.value,
+        timestamp_ms=record.timestamp_ms,
+        headers=record.headers,
         failed_at=datetime.fromisoformat(told[names.DLQ_FAILED_AT]),
     )
 

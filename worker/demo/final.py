@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -14,21 +15,21 @@ from rich.tree import Tree
 from worker.demo.books import Tally
 from worker.demo.evidence import NO_ANSWER
 from worker.demo.report import Report, Trace
+from worker.demo.rokt import WORKERS
 from worker.demo.spans import Span
 from worker.telemetry import names
 
 PROBLEMS_SHOWN: Final = 15
-WIDE: Final = 80
 
 
 def final_screen(report: Report) -> RenderableType:
     """Everything, at most 80 columns wide."""
     blank = Text()
-    facts = Table.grid(padding=(0, 4, 0, 0))
+    facts = Table.grid(padding=(0, 3, 0, 0))
+    facts.add_row(_counts("Rokt answered", report.calls), _counts("settled as", report.outcomes))
+    facts.add_row(blank, blank)
     facts.add_row(
-        _tallies("at Rokt in the end", report.balance.reservations),
-        _tallies("dead letters", report.balance.letters),
-        _waits(report),
+        _tallies("reservations", report.balance.reservations), _tallies("dead letters", report.balance.letters)
     )
     return Group(
         Text.assemble(
@@ -39,9 +40,9 @@ def final_screen(report: Report) -> RenderableType:
         blank,
         _records(report),
         blank,
-        _calls(report),
-        blank,
         facts,
+        blank,
+        _waits(report),
         blank,
         _trace(report.trace, report.spans),
         blank,
@@ -55,8 +56,8 @@ def books_line(report: Report) -> Text:
     if balance.balanced:
         held = sum(tally.found for tally in balance.reservations.values())
         told = (
-            f" {total} records published, {total} accounted for; {held} reservations\n"
-            "as they must be, nothing done twice, every dead letter the original byte for byte."
+            f" {total} records published and accounted for, {held} reservations as they must be, nothing done twice, "
+            "every dead letter the original byte for byte."
         )
         return Text.assemble(("The books balance:", "bold green"), told)
     lines = Text.assemble((f"The books do not balance: {len(balance.problems)} differences.", "bold red"))
@@ -72,41 +73,32 @@ def _records(report: Report) -> Table:
     table.columns[2].justify = "left"
     for kind, tally in report.balance.records.items():
         table.add_row(kind.label, str(tally.planned), kind.ends, _found(tally))
-    counts = ", ".join(f"{topic} {count}" for topic, count in report.topics.items())
     total = Tally(sum(report.topics.values()), sum(tally.found for tally in report.balance.records.values()))
-    table.add_row(Text("in all", "bold"), Text(str(total.planned), "bold"), "", _found(total))
-    table.caption = counts
-    table.caption_justify = "left"
-    table.caption_style = "dim"
+    topics = " + ".join(str(count) for count in report.topics.values())
+    table.add_row(Text("in all", "bold"), str(total.planned), Text(f"= {topics} by topic", "dim"), _found(total))
     return table
 
 
-def _calls(report: Report) -> Table:
-    answers = sorted({answer for counts in report.calls.values() for answer in counts})
-    statuses = sorted({status for counts in report.outcomes.values() for status in counts}, key=_rank)
-    headings = ["no answer" if answer == NO_ANSWER else answer for answer in answers]
-    table = _table("calls, by answer", *headings, "and settled as", *statuses)
-    for operation, counts in report.calls.items():
-        settled = report.outcomes.get(operation, {})
-        row = [counts.get(answer, 0) for answer in answers]
-        ends = [settled.get(status, 0) for status in statuses]
-        table.add_row(operation, *map(_count, row), "", *map(_count, ends))
+def _counts(heading: str, counts: Mapping[str, Counter[str]]) -> Table:
+    """A row for each answer or status, a column for each operation."""
+    table = _table(heading, *WORKERS)
+    for name in sorted({name for by_name in counts.values() for name in by_name}, key=_rank):
+        row = (counts[operation][name] if operation in counts else 0 for operation in WORKERS)
+        table.add_row("no answer" if name == NO_ANSWER else name, *(str(count) if count else "-" for count in row))
     return table
 
 
-def _tallies(heading: str, tallies: dict[str, Tally] | dict[object, Tally] | object) -> Table:
-    table = _table(heading, "must", "is")
-    if isinstance(tallies, dict):
-        for name, tally in tallies.items():
-            table.add_row(str(name), str(tally.planned), _found(tally))
+def _tallies(heading: str, tallies: Mapping[Any, Tally]) -> Table:
+    table = _table(heading, "expected", "found")
+    for name, tally in tallies.items():
+        table.add_row(str(name), str(tally.planned), _found(tally))
     return table
 
 
-def _waits(report: Report) -> Table:
-    table = _table("event to settled", "s")
-    for name, seconds in (("p50", report.waits.p50), ("p99", report.waits.p99), ("longest", report.waits.longest)):
-        table.add_row(name, f"{seconds:.3f}")
-    return table
+def _waits(report: Report) -> Text:
+    times = report.waits
+    told = f"  p50 {times.p50:.3f} s   p99 {times.p99:.3f} s   longest {times.longest:.3f} s"
+    return Text.assemble(("from event to settled", "bold"), told)
 
 
 def _trace(trace: Trace | None, spans: int) -> RenderableType:
@@ -115,9 +107,7 @@ def _trace(trace: Trace | None, spans: int) -> RenderableType:
     record = trace.published.record
     began = trace.published.timestamp_ms * 1_000_000
     tree = Tree(
-        Text.assemble(
-            ("one trace", "bold"), f": {record.key} published, its confirm {trace.outcome.status} ", (record.trace_id, "dim")
-        ),
+        Text.assemble(("one trace, from the shop on", "bold"), f"  {record.key}  ", (record.trace_id, "dim")),
         guide_style="dim",
     )
     branches = {record.span_id: tree}
@@ -138,12 +128,12 @@ def _span(span: Span, began: int, *, indent: int) -> Text:
     line = Text(f"{span.name:<{34 - indent}}")
     line.append(f"{answer:<10}", "red" if span.failed else "green")
     line.append(f"{f'resend {resend}' if resend else '':<10}")
-    line.append(f"{(span.start - began) / 1e9:>7.3f} s {span.milliseconds:>8.1f} ms", "dim")
+    line.append(f"{f'+{(span.start - began) / 1e9:.3f}':>7} s {span.milliseconds:>8.1f} ms", "dim")
     return line
 
 
 def _table(first: str, *others: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column(first, no_wrap=True)
     for heading in others:
         table.add_column(heading, justify="right", no_wrap=True)
@@ -154,10 +144,6 @@ def _found(tally: Tally) -> Text:
     return Text(str(tally.found), "green" if tally.found == tally.planned else "bold red")
 
 
-def _count(number: int) -> str:
-    return str(number) if number else "-"
-
-
-def _rank(status: str) -> int:
+def _rank(status: str) -> tuple[int, str]:
     order = ("succeeded", "duplicate", "partial", "rejected")
-    return order.index(status) if status in order else len(order)
+    return (order.index(status), "") if status in order else (len(order), status)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
 from worker.demo.books import audit
 from worker.demo.broker import Broker, Watch
@@ -82,7 +82,7 @@ class _Outage:
     after: float
     seconds: float
 
-    def rokt(self, elapsed: float) -> str:
+    def rokt(self, elapsed: float) -> Literal["up", "down", "up again"]:
         return "up" if elapsed < self.after else "down" if elapsed < self.after + self.seconds else "up again"
 
 
@@ -144,9 +144,7 @@ def _perform(options: Options, script: Script, stage: _Stage, screen: Screen) ->
     return outage
 
 
-def _progress(
-    elapsed: float, shop: Shop, settled: int, script: Script, stage: _Stage, outage: _Outage
-) -> Progress:
+def _progress(elapsed: float, shop: Shop, settled: int, script: Script, stage: _Stage, outage: _Outage) -> Progress:
     calls = stage.rokt.calls
     return Progress(
         elapsed=elapsed,

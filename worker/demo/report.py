@@ -104,7 +104,7 @@ def choose_trace(evidence: Evidence, spans: Iterable[Span]) -> Trace | None:
             by_trace[outcome.trace_id or ""].record.fate.ending != "done",
             outcome.attempts == 1,
             outcome.status != "duplicate",
-            outcome.attempts > 5,
+            outcome.attempts > 4,
             -outcome.attempts,
         ),
     )

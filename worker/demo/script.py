@@ -130,7 +130,7 @@ class _Writer:
         if not items:
             fate = Fate(Kind.UNNAMED, "buried", 0, "nothing-to-cancel")
         event = self._cancel(cart, items)
-        late = self.random.uniform(0.5, 3.0)
+        late = self.random.uniform(0.3, 2.0)
         cancelled = self._add(CANCELLED_TOPIC, cart, event, fate, late=late, after=paid.number)
         for item in items:
             self.reservations[self._reservation(cart, item)] = State.CANCELLED
@@ -161,7 +161,7 @@ class _Writer:
             value = _json({**event, "eventId": self._id(), "items": event["items"][::-1]})
         else:
             return
-        due = first.due + self.random.uniform(0.05, 4.0)
+        due = first.due + self.random.uniform(0.05, 3.0)
         after = first.number if first.after is not None else None
         again = replace(first, number=len(self.records), value=value, due=due, fate=fate, after=after)
         self.records.append(replace(again, trace_id=self._hex(128), span_id=self._hex(64)))

@@ -10,8 +10,11 @@ from types import TracebackType
 from typing import Final, Self
 
 import uvicorn
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
@@ -77,9 +80,7 @@ class Collector:
 def read_spans(body: bytes) -> list[Span]:
     """The spans of one export. Raises DecodeError."""
     export = ExportTraceServiceRequest.FromString(body)
-    return [
-        _span(span) for resource in export.resource_spans for scope in resource.scope_spans for span in scope.spans
-    ]
+    return [_span(span) for resource in export.resource_spans for scope in resource.scope_spans for span in scope.spans]
 
 
 def of_trace(spans: Iterable[Span], trace_id: str) -> list[Span]:

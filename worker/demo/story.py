@@ -86,7 +86,9 @@ def plan(carts: int, random: Random) -> tuple[Cart, ...]:
     roles += [Role.PAID] * (carts - len(roles))
     random.shuffle(roles)
     dues = sorted(random.uniform(0.0, length(carts)) for _ in range(carts))
-    return tuple(_cart(number, role, due, random) for number, (role, due) in enumerate(zip(roles, dues, strict=True), 1))
+    return tuple(
+        _cart(number, role, due, random) for number, (role, due) in enumerate(zip(roles, dues, strict=True), 1)
+    )
 
 
 def _cart(number: int, role: Role, due: float, random: Random) -> Cart:
