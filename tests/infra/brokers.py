@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from infra import kafka_api
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+T = TypeVar("T")
 Kind: TypeAlias = Literal["embedded", "kafka"]
 
 ACK_SECONDS: Final = 20.0
@@ -136,12 +137,13 @@ class Broker:
         return sorted(records, key=lambda record: (record.timestamp, record.partition, record.offset))
 
     def committed(self, group: str, topic: str, timeout: float = 10.0) -> dict[int, Progress]:
+        deadline = time.monotonic() + timeout
         consumer = self._consumer(group)
         try:
-            partitions = _partitions(consumer, topic, time.monotonic() + timeout, patient=True)
+            partitions = _partitions(consumer, topic, deadline, patient=True)
             places = [TopicPartition(topic, partition) for partition in partitions]
-            offsets = {place.partition: max(place.offset, 0) for place in consumer.committed(places, timeout=timeout)}
-            ends = {place.partition: _end(consumer, place, timeout) for place in places}
+            offsets = _patiently(deadline, lambda left: _offsets(consumer, places, left))
+            ends = _patiently(deadline, lambda left: _ends(consumer, places, left))
         finally:
             consumer.close()
         return {partition: Progress(offsets[partition], ends[partition]) for partition in partitions}
@@ -176,8 +178,7 @@ def fresh(name: str) -> str:
 def _partitions(consumer: Consumer, topic: str, deadline: float, *, patient: bool) -> list[int]:
     """Empty when there is no such topic, for the patient: not in time either."""
     while True:
-        left = max(deadline - time.monotonic(), 0.1)
-        known = consumer.list_topics(topic, timeout=left).topics[topic]
+        known = _patiently(deadline, lambda left: consumer.list_topics(topic, timeout=left)).topics[topic]
         if known.error is None and known.partitions:
             return sorted(known.partitions)
         if not patient or time.monotonic() > deadline:
@@ -201,8 +202,28 @@ def _read(consumer: Consumer, partitions: set[int], want: int, deadline: float) 
     return records
 
 
-def _end(consumer: Consumer, place: TopicPartition, timeout: float) -> int:
-    return int(consumer.get_watermark_offsets(place, timeout=timeout)[1])
+def _patiently(deadline: float, ask: Callable[[float], T]) -> T:
+    """Asks until it is answered: after a restart a broker refuses for a moment what it will soon know again."""
+    while True:
+        left = max(deadline - time.monotonic(), 0.1)
+        try:
+            return ask(left)
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
+def _offsets(consumer: Consumer, places: list[TopicPartition], timeout: float) -> dict[int, int]:
+    answered = consumer.committed(places, timeout=timeout)
+    for place in answered:
+        if place.error is not None:
+            raise KafkaException(place.error)
+    return {place.partition: max(place.offset, 0) for place in answered}
+
+
+def _ends(consumer: Consumer, places: list[TopicPartition], timeout: float) -> dict[int, int]:
+    return {place.partition: consumer.get_watermark_offsets(place, timeout=timeout)[1] for place in places}
 
 
 def _position(message: Message) -> Position:

@@ -7,8 +7,8 @@ import struct
 import time
 from typing import Final
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 CALM: Final = {"log_level": 0, "reconnect.backoff.max.ms": 200, "socket.connection.setup.timeout.ms": 2000}
@@ -26,15 +26,16 @@ def answers(bootstrap: str, within: float = 1.0) -> bool:
 
 
 def create_topics(bootstrap: str, names: tuple[str, ...], partitions: int) -> None:
-    """Returns when every partition has a leader."""
+    """Returns when every partition can be used."""
     admin = AdminClient({"bootstrap.servers": bootstrap, **CALM})
     wanted = [NewTopic(name, partitions, 1) for name in names]
     for made in admin.create_topics(wanted, operation_timeout=TOPIC_SECONDS, request_timeout=TOPIC_SECONDS).values():
         made.result(TOPIC_SECONDS)
+    places = [TopicPartition(name, partition) for name in names for partition in range(partitions)]
     deadline = time.monotonic() + TOPIC_SECONDS
-    while not _led(admin, names, partitions):
+    while not _usable(admin, places):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"topics {', '.join(names)} have no leaders after {TOPIC_SECONDS:.0f} s")
+            raise TimeoutError(f"topics {', '.join(names)} cannot be used after {TOPIC_SECONDS:.0f} s")
         time.sleep(0.02)
 
 
@@ -58,11 +59,11 @@ def is_version_4(bootstrap: str) -> bool:
     return bool(error == 0 and lowest[FETCH] >= 4)
 
 
-def _led(admin: AdminClient, names: tuple[str, ...], partitions: int) -> bool:
-    topics = admin.list_topics(timeout=5).topics
-    return all(
-        name in topics
-        and len(topics[name].partitions) == partitions
-        and all(partition.leader >= 0 for partition in topics[name].partitions.values())
-        for name in names
-    )
+def _usable(admin: AdminClient, places: list[TopicPartition]) -> bool:
+    # Metadata name a leader a moment before it serves the partition.
+    try:
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = admin.list_offsets(dict.fromkeys(places, latest), request_timeout=5)
+        return all(offset.result(5).offset == 0 for offset in asked.values())
+    except KafkaException:
+        return False

@@ -55,6 +55,8 @@ def find() -> tuple[Broker, Callable[[], None]]:
             return start()
         except UnavailableError as error:
             failures.append(UnavailableError(f"{way}: {error.reason}", error.log))
+        except Exception as error:  # the other way may still do
+            failures.append(UnavailableError(f"{way}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"))
     reasons = "; ".join(failure.reason for failure in failures)
     logs = "\n".join(f"{failure.reason}\n{failure.log}" for failure in failures if failure.log)
     raise UnavailableError(f"no real Kafka: {GIVEN} is not set; {reasons}", logs)
