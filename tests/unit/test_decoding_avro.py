@@ -3,7 +3,6 @@
 import asyncio
 import copy
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -86,7 +85,7 @@ class Shop:
             Schema(json.dumps(schema), "AVRO", references or []),
             conf={"auto.register.schemas": True, "subject.name.strategy.type": "TOPIC"},
         )
-        written = serializer(value, SerializationContext(TOPIC, MessageField.VALUE))
+        written: bytes | None = serializer(value, SerializationContext(TOPIC, MessageField.VALUE))
         assert written is not None
         assert written[0] == 0
         return written
@@ -116,9 +115,9 @@ class Shop:
         return self.read(self.write(value, schema, references))
 
 
-@pytest.fixture
-def shop() -> Iterator[Shop]:
-    yield Shop()
+@pytest.fixture(scope="module")
+def shop() -> Shop:
+    return Shop()
 
 
 def schema(kind: EventType = "CheckoutCompleted") -> dict[str, Any]:
@@ -147,11 +146,7 @@ WHOLE = CheckoutCompleted(
     order_id="order-1",
     rokt_session_id="session-1",
     locale="en-US",
-    items=(
-        CompletedItem(
-            "item-1", "reservation-1", "catalog-1", 2, Decimal("19.99"), Decimal("39.98"), "USD"
-        ),
-    ),
+    items=(CompletedItem("item-1", "reservation-1", "catalog-1", 2, Decimal("19.99"), Decimal("39.98"), "USD"),),
     pay_pal_order_id="paypal-1",
     merchant_id="merchant-1",
     attributes={"email": "a@example.com"},
@@ -414,10 +409,10 @@ def test_a_schema_with_references_of_references_is_read(shop: Shop) -> None:
     of_item = item_record(writer) | {"name": "Line", "namespace": "c"}
     of_item["fields"].append({"name": "tax", "type": ["null", "c.Money"], "default": None})
     to_money = [SchemaReference("c.Money", "money", 1)]
-    shop.register("line", of_item, to_money)
+    shop.register("line-with-tax", of_item, to_money)
     field(writer, "items")["type"]["items"] = "c.Line"
     item = COMPLETED["items"][0] | {"tax": {"cents": 5}}
-    references = [SchemaReference("c.Line", "line", 1), *to_money]
+    references = [SchemaReference("c.Line", "line-with-tax", 1), *to_money]
     assert shop.passed(COMPLETED | {"items": [item]}, writer, references) == WHOLE
 
 
@@ -459,7 +454,7 @@ def test_a_member_of_a_union_that_is_no_event_is_undecodable_and_the_others_are_
 @pytest.mark.parametrize(
     ("value", "writer"),
     [
-        ("text", "string"),
+        ("text", {"type": "string"}),
         (5, {"type": "int"}),
         ({"a": 1}, {"type": "map", "values": "int"}),
         ({"id": "1"}, {"type": "record", "name": "Shipped", "fields": [{"name": "id", "type": "string"}]}),
@@ -500,7 +495,6 @@ def test_a_writers_schema_that_does_not_resolve_is_undecodable(
         "[]",
         "{}",
         '{"type": "record"}',
-        '{"type": "record", "name": "CheckoutCompleted"}',
         '{"type": "record", "name": 5, "fields": []}',
         '{"type": "record", "name": "CheckoutCompleted", "fields": [{"name": "cartId"}]}',
         '{"type": "record", "name": "CheckoutCompleted", "fields": [{"name": "cartId", "type": "Missing"}]}',

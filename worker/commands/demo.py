@@ -70,7 +70,7 @@ def _demo(carts: int, seed: int, *, as_json: bool, log: Path | None) -> int:
     screen = LiveScreen(console) if terminal and not console.is_dumb_terminal else PlainScreen(console)
     try:
         report = play(Options(carts, seed, log), screen)
-    except DemoError as error:
+    except (DemoError, OSError) as error:
         click.echo(str(error), err=True)
         return 1
     if as_json:
@@ -90,9 +90,14 @@ def _signals() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise Interrupted(number)
 
-    before = {number: signal.signal(number, end) for number in numbers}
+    # What is ignored stays so: a job in the background, or under nohup, is not to hear of it.
+    before = {number: signal.getsignal(number) for number in numbers}
+    heard = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, end)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in heard:
+            if signal.getsignal(number) is end:
+                signal.signal(number, before[number])

@@ -20,6 +20,7 @@ from worker.demo.spans import Span
 from worker.telemetry import names
 
 PROBLEMS_SHOWN: Final = 15
+ANSWERS: Final = (names.HTTP_STATUS, names.ERROR_TYPE, names.ROKT_STATUS)
 
 
 def final_screen(report: Report) -> RenderableType:
@@ -60,7 +61,7 @@ def books_line(report: Report) -> Text:
             "every dead letter the original byte for byte."
         )
         return Text.assemble(("The books balance:", "bold green"), told)
-    lines = Text.assemble((f"The books do not balance: {len(balance.problems)} differences.", "bold red"))
+    lines = Text.assemble((f"The books do not balance, {len(balance.problems)} wrong:", "bold red"))
     for problem in balance.problems[:PROBLEMS_SHOWN]:
         lines.append(f"\n  {problem}")
     if (more := len(balance.problems) - PROBLEMS_SHOWN) > 0:
@@ -123,11 +124,11 @@ def _parents_first(spans: Sequence[Span], root: str) -> list[Span]:
 
 def _span(span: Span, began: int, *, indent: int) -> Text:
     attributes = span.attributes
-    answer = str(attributes.get(names.HTTP_STATUS, attributes.get(names.ERROR_TYPE, "")))
+    answer = next((str(attributes[name]) for name in ANSWERS if name in attributes), "")
     resend = attributes.get(names.HTTP_RESEND_COUNT, 0)
     line = Text(f"{span.name:<{34 - indent}}")
-    line.append(f"{answer:<10}", "red" if span.failed else "green")
-    line.append(f"{f'resend {resend}' if resend else '':<10}")
+    line.append(f"{answer:<11}", "red" if span.failed else "green")
+    line.append(f"{f'resend {resend}' if resend else '':<9}")
     line.append(f"{f'+{(span.start - began) / 1e9:.3f}':>7} s {span.milliseconds:>8.1f} ms", "dim")
     return line
 

@@ -1,0 +1,84 @@
+"""The log: one event a line, and no payload or secret in it, not even where a defect strikes."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+
+from worker.stream.records import Record
+from worker.telemetry import logs
+
+CANARY = "canary-7f3a"
+
+
+@pytest.fixture(autouse=True)
+def _the_process_log_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    levels = {name: logging.getLogger(name).level for name in logs.LIBRARIES}
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    for name, held in levels.items():
+        logging.getLogger(name).setLevel(held)
+
+
+def handle(record: Record, api_key: str) -> None:
+    assert api_key
+    raise ZeroDivisionError("a defect")
+
+
+def test_a_line_of_json_has_its_event_level_and_time() -> None:
+    out = io.StringIO()
+    logs.configure("json", "info", out).warning("call.retry", attempts=3)
+    line = json.loads(out.getvalue())
+    assert (line["event"], line["level"], line["attempts"]) == ("call.retry", "warning", 3)
+    assert line["time"].endswith("Z")
+
+
+@pytest.mark.parametrize(("level", "lines"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_the_level_is_kept_to(level: str, lines: int) -> None:
+    out = io.StringIO()
+    log = logs.configure("json", level, out)
+    log.debug("a")
+    log.info("b")
+    log.warning("c")
+    log.error("d")
+    assert len(out.getvalue().splitlines()) == lines
+
+
+def test_a_librarys_lines_come_in_the_same_form() -> None:
+    out = io.StringIO()
+    logs.configure("json", "info", out)
+    logging.getLogger("aiohttp").warning("hello %s", "you")
+    line = json.loads(out.getvalue())
+    assert (line["event"], line["level"], line["logger"]) == ("hello you", "warning", "aiohttp")
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_defect_does_not_write_what_it_was_working_on_into_the_log(style: Literal["json", "console"]) -> None:
+    out = io.StringIO()
+    log = logs.configure(style, "debug", out)
+    record = Record("orders", 0, 0, None, json.dumps({"attributes": {"email": CANARY}}).encode(), (), None)
+    secret = "".join([CANARY[:6], CANARY[6:]])
+    try:
+        handle(record, secret)
+    except ZeroDivisionError:
+        log.exception("event.held", topic="orders")
+    assert "ZeroDivisionError" in out.getvalue()
+    assert CANARY not in out.getvalue().replace("\n", "")
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_librarys_defect_does_not_either(style: Literal["json", "console"]) -> None:
+    out = io.StringIO()
+    logs.configure(style, "debug", out)
+    try:
+        handle(Record("orders", 0, 0, None, CANARY.encode(), (), None), CANARY)
+    except ZeroDivisionError:
+        logging.getLogger("asyncio").exception("Task exception was never retrieved")
+    assert "never retrieved" in out.getvalue()
+    assert CANARY not in out.getvalue().replace("\n", "")

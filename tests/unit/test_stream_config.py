@@ -1,0 +1,101 @@
+"""librdkafka's properties, and which event each topic is configured for."""
+
+import io
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError
+
+from worker.errors import SettingsError
+from worker.settings import KafkaSettings, TopicSettings
+from worker.stream import config
+from worker.telemetry import logs
+
+CANARY = "canary-7f3a"
+
+
+def nothing(_: KafkaError) -> None:
+    return
+
+
+def consumer(**properties: str | int | bool) -> dict[str, object]:
+    return config.consumer_config(settings(**properties), logs.configure("json", "error", io.StringIO()), nothing)
+
+
+def producer(**properties: str | int | bool) -> dict[str, object]:
+    return config.producer_config(settings(**properties), logs.configure("json", "error", io.StringIO()), nothing)
+
+
+def settings(**properties: str | int | bool) -> KafkaSettings:
+    named = {name.replace("_", "."): value for name, value in properties.items()}
+    return KafkaSettings(bootstrap_servers="127.0.0.1:1", properties=named)
+
+
+@pytest.fixture(autouse=True)
+def _the_process_log_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_libraries_too", lambda *_: None)
+
+
+def test_each_topic_has_the_event_that_it_is_configured_for() -> None:
+    assert config.event_types(TopicSettings(checkout_completed=("a", "b"), order_cancelled=("c",))) == {
+        "a": "CheckoutCompleted",
+        "b": "CheckoutCompleted",
+        "c": "OrderCancelled",
+        "cart-abandoned": "CartAbandoned",
+    }
+
+
+def test_a_topic_that_is_configured_for_several_events_has_no_event_of_its_own() -> None:
+    all_in_one = TopicSettings(checkout_completed=("a",), order_cancelled=("a", "b"), cart_abandoned=("a", "b", "b"))
+    assert config.event_types(all_in_one) == {"a": None, "b": None}
+    twice = TopicSettings(checkout_completed=("a", "a"), order_cancelled=("b",), cart_abandoned=("c",))
+    assert config.event_types(twice)["a"] == "CheckoutCompleted"
+
+
+def test_offsets_are_committed_by_the_worker_alone() -> None:
+    made = consumer()
+    assert (made["enable.auto.commit"], made["enable.auto.offset.store"]) == (False, False)
+    assert made["group.id"] == "rokt-worker"
+    assert made["bootstrap.servers"] == "127.0.0.1:1"
+
+
+def test_a_written_record_is_acknowledged_by_all_replicas() -> None:
+    made = producer()
+    assert (made["enable.idempotence"], made["acks"]) == (True, "all")
+
+
+def test_any_librdkafka_property_of_the_operators_comes_before_our_defaults() -> None:
+    given: dict[str, Any] = {"security_protocol": "SSL", "linger_ms": 50, "auto_offset_reset": "latest"}
+    assert producer(**given)["linger.ms"] == 50
+    assert consumer(**given)["auto.offset.reset"] == "latest"
+    assert consumer(**given)["security.protocol"] == "SSL"
+
+
+def test_the_new_group_protocol_can_be_asked_for() -> None:
+    made = consumer(group_protocol="consumer")
+    assert made["group.protocol"] == "consumer"
+    assert "partition.assignment.strategy" not in made
+    config.check(made, producer(group_protocol="consumer"))
+
+
+def test_properties_that_the_client_takes_are_no_mistake() -> None:
+    config.check(consumer(), producer())
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"no_such_property": CANARY},
+        {"security_protocol": CANARY},
+        {"fetch_min_bytes": CANARY},
+        {"sasl_password": CANARY, "linger_ms": "soon"},
+        {"sasl_password": CANARY, "security_protocol": "SASL_SSL", "sasl_mechanism": "MAGIC"},
+    ],
+)
+def test_a_property_that_the_client_does_not_take_stops_the_start_without_showing_values(
+    properties: dict[str, str],
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        config.check(consumer(**properties), producer(**properties))
+    assert "WORKER_KAFKA__PROPERTIES" in str(error.value)
+    assert CANARY not in str(error.value)
