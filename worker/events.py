@@ -164,10 +164,12 @@ def _check_completed(item: CompletedItem, path: str) -> None:
 
 
 def _fits(price: Decimal) -> bool:
-    if not price.is_finite() or not -PRICE_DIGITS <= price.adjusted() <= PRICE_DIGITS:
-        return price == 0
+    if not price.is_finite():
+        return False
+    if price.is_zero() or not -PRICE_SCALE <= price.adjusted() < PRICE_DIGITS - PRICE_SCALE:
+        return price.is_zero()
     _, digits, exponent = price.as_tuple()
     scale = -int(exponent)
     while scale > PRICE_SCALE and digits and digits[-1] == 0:
         digits, scale = digits[:-1], scale - 1
-    return scale <= PRICE_SCALE and max(len(digits), len(digits) - scale) <= PRICE_DIGITS
+    return scale <= PRICE_SCALE

@@ -1,4 +1,4 @@
-"""When a call may go: not while Rokt holds callers back, not while it refuses the credentials.
+"""When a call may go: so many at once, not while Rokt holds callers back, not while it refuses the credentials.
 
 `Retry-After` holds back every call of this process. A 401 or 403 closes the gate: nothing is given up, and one call at
 a growing interval is let through to try, another one each time, until one is not refused.
@@ -6,12 +6,14 @@ a growing interval is let through to try, another one each time, until one is no
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+from worker.errors import Abandoned
 from worker.retry import Backoff
 from worker.stopping import Stop
 
@@ -21,9 +23,12 @@ Credentials = Literal["taken", "refused", "unknown"]
 LOOK_AGAIN_SECONDS = 0.25
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Turn:
-    """One call's standing at the gate, over all of its attempts; numbers are those of admitted attempts."""
+    """One call's standing at the gate, over all of its attempts; numbers count the attempts that were admitted.
+
+    `refused_at` is how many had been when its refusal was heard: what set out later has a higher number.
+    """
 
     number: int = 0
     refused_at: int | None = None
@@ -52,8 +57,9 @@ class Gate:
     `probe` gives the intervals between the calls let through meanwhile; there is one caller, so no jitter.
     """
 
-    def __init__(self, clock: Clock, probe: Backoff, notify: Callable[[Notice], None]) -> None:
+    def __init__(self, clock: Clock, probe: Backoff, notify: Callable[[Notice], None], max_concurrency: int) -> None:
         self._clock = clock
+        self._free = asyncio.Semaphore(max_concurrency)
         self._probe = probe
         self._notify = notify
         self._held_until = 0.0
@@ -79,17 +85,20 @@ class Gate:
 
         Raises Abandoned as `Stop.sleep` does.
         """
-        if self._wait_of(turn) > 0:
-            await self._wait(turn, stop, finish)
-        self._admitted += 1
-        turn.number = self._admitted
-        turn.credentials = "unknown"
-        if self.refused:
-            self._trying = turn
-        try:
-            yield
-        finally:
-            self._heard(turn)
+        async with self._free:
+            if stop.asked and not finish:
+                raise Abandoned("stopped before its call was made")
+            if self._wait_of(turn) > 0:
+                await self._wait(turn, stop, finish)
+            self._admitted += 1
+            turn.number = self._admitted
+            turn.credentials = "unknown"
+            if self.refused:
+                self._trying = turn
+            try:
+                yield
+            finally:
+                self._heard(turn)
 
     def about_this_call(self, turn: Turn) -> bool:
         """Whether a refusal is about this call alone: refused before, and since then another, later call was taken."""
@@ -106,7 +115,7 @@ class Gate:
                 self._tries = 0
                 self._notify(AcceptedAgain())
         elif turn.credentials == "refused" and not self.about_this_call(turn):
-            turn.refused_at = turn.number
+            turn.refused_at = self._admitted
             if was_trying or not self.refused:
                 self._close()
 

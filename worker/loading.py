@@ -17,7 +17,8 @@ from worker.errors import SettingsError
 from worker.settings import PREFIX, Settings, groups, setting_name
 
 MAX_SHOWN = 80
-_USERINFO = re.compile(r"//[^/@]*@")
+_USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:/{0,2}).*@", re.DOTALL)
+_QUERY = re.compile(r"\?.*", re.DOTALL)
 Known = dict[str, tuple[str, str]]
 
 
@@ -93,7 +94,12 @@ def _shown(value: str | None, secret: bool) -> str:
         return ""
     if secret:
         return "given (not shown); "
-    return f"given {_USERINFO.sub('//***@', value)[:MAX_SHOWN]!r}; "
+    return f"given {_without_credentials(value)[:MAX_SHOWN]!r}; "
+
+
+def _without_credentials(value: str) -> str:
+    """An address, whole or malformed, without what may be a password in it."""
+    return _QUERY.sub("?***", _USERINFO.sub(r"\1***@", value))
 
 
 def _allowed(detail: ErrorDetails) -> str:

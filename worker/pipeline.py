@@ -1,7 +1,8 @@
-"""The way of one event: decode, map, call, settle. `handle` reads them in order.
+"""The way of one event: decode, take its turn, map, call, settle.
 
-When it returns, the event is settled: every call of it has an outcome or a dead letter that the broker acknowledged,
-and its offset may be committed. When it raises, nothing may be.
+`Dispatcher` (worker/stream/dispatch.py) has a record decoded, finds its turn among the events of its cart, and then has
+it settled, which reads the steps in order. When `settle` returns, every call of the event has an outcome or a dead
+letter that the broker acknowledged. When it raises, nothing of it may be committed.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from worker.stopping import Stop
 from worker.stream.outcomes import Outcome
 from worker.stream.records import Record
 from worker.telemetry import names
-from worker.telemetry.tracing import Source, Tracing, trace_id
+from worker.telemetry.tracing import Source, Tracing, ended
 from worker.verdict import Death, History, Settled, TryAgain, judge
+from worker.work import Work
 
 
 class Pipeline:
-    """The steps and what they need. One instance serves every lane; it keeps nothing of an event."""
+    """The steps and what they need. One instance serves every event; it keeps nothing of any."""
 
     def __init__(
         self,
@@ -55,75 +57,82 @@ class Pipeline:
         self._now = now
         self._log = log
 
-    async def handle(self, record: Record, stop: Stop) -> None:
-        """Settles one record. Raises Abandoned when it was told to stop first."""
+    def start(self, record: Record, stop: Stop) -> Work:
+        """Takes a record in hand and opens its span."""
         size = None if record.value is None else len(record.value)
-        with self._tracing.process(Source(record.topic, record.partition, record.offset, record.headers, size)) as span:
-            event = await self._decode(record, stop)
-            match event:
-                case Tombstone():
-                    self._skip(record, span, "a tombstone")
-                    return
-                case Undecodable(message, exception):
-                    await self._bury(record, Death("undecodable", message, exception), span, span, stop)
-                    return
-                case InvalidEvent(message, exception):
-                    await self._bury(record, Death("invalid", message, exception), span, span, stop)
-                    return
-            _describe(span, event)
-            match map_event(event):
-                case NothingToDo(why):
-                    self._skip(record, span, why)
-                case NothingToCancel(why):
-                    await self._bury(record, Death("nothing-to-cancel", why, operation="cancel"), span, span, stop)
-                case Calls() as asked:
-                    await self._carry_out(record, event, asked, span, stop)
+        span = self._tracing.process(Source(record.topic, record.partition, record.offset, record.headers, size))
+        return Work(record, span, stop)
 
-    async def _decode(self, record: Record, stop: Stop) -> Decoded:
-        """Decodes, waiting for as long as the registry cannot be asked: that is not the record's fault."""
+    async def decode(self, work: Work) -> Decoded:
+        """What the record holds; waits for as long as the registry cannot be asked: that is not the record's fault.
+
+        Raises Abandoned when it was told to stop first.
+        """
         tries = 0
         while True:
             try:
-                return await self._decoder.decode(record.topic, record.value)
+                return await self._decoder.decode(work.record.topic, work.record.value)
             except RegistryUnavailable as error:
                 tries += 1
                 wait = self._backoff.delay(tries, self._chance)
                 self._log.warning(
                     names.LOG_REGISTRY_WAITING,
-                    **_place(record),
+                    **work.place,
                     tries=tries,
                     why=str(error),
                     next_try_seconds=round(wait, 3),
                     mend="bring the registry up, or mend WORKER_REGISTRY__URL and its credentials",
                 )
-                await stop.sleep(wait)
+                await work.stop.sleep(wait)
 
-    async def _carry_out(self, record: Record, event: Event, asked: Calls, span: Span, stop: Stop) -> None:
-        if len(asked.calls) == 1:
-            span.set_attribute(names.ROKT_KEY, asked.calls[0].key)
-        for call in asked.calls:
-            settled, attempt = await self._call(call, span, stop)
-            await self._settle(record, event, call, settled, span, attempt, stop)
-        if asked.unresolved:
-            named = ", ".join(item.cart_item_id or "?" for item in asked.unresolved[:20])
-            why = f"{len(asked.unresolved)} items name no reservation, and theirs is not known: {named}"
-            await self._bury(record, Death("nothing-to-cancel", why, operation="cancel"), span, span, stop)
+    async def settle(self, work: Work) -> None:
+        """Maps, calls and settles a decoded record, whose turn it is; ends its span. Raises Abandoned."""
+        with ended(work.span):
+            match work.decoded:
+                case Tombstone():
+                    self._skip(work, "a tombstone")
+                case Undecodable(message, exception):
+                    await self._bury(work, Death("undecodable", message, exception), work.span)
+                case InvalidEvent(message, exception):
+                    await self._bury(work, Death("invalid", message, exception), work.span)
+                case event:
+                    _describe(work.span, event)
+                    await self._carry_out(work, event)
 
-    async def _call(self, call: Call, span: Span, stop: Stop) -> tuple[Settled, Span]:
+    async def _carry_out(self, work: Work, event: Event) -> None:
+        match map_event(event):
+            case NothingToDo(why):
+                self._skip(work, why)
+            case NothingToCancel(why):
+                await self._bury(work, Death("nothing-to-cancel", why, operation="cancel"), work.span)
+            case Calls(calls, unresolved):
+                if len(calls) == 1:
+                    work.span.set_attribute(names.ROKT_KEY, calls[0].key)
+                for call in calls:
+                    settled, attempt = await self._call(work, call)
+                    await self._settle(work, event, call, settled, attempt)
+                if unresolved:
+                    named = ", ".join(item.cart_item_id or "?" for item in unresolved[:20])
+                    why = f"{len(unresolved)} items name no reservation, and theirs is not known: {named}"
+                    await self._bury(work, Death("nothing-to-cancel", why, operation="cancel"), work.span)
+
+    async def _call(self, work: Work, call: Call) -> tuple[Settled, Span]:
         """Makes attempts until one settles the call; also gives back that attempt's span."""
         history, turn = History(), Turn()
         while True:
-            async with self._gate.turn(turn, stop, finish=history.maybe_applied):
-                answer, attempt = await self._client.attempt(call, history.attempts, span)
+            work.waits_for = "its turn to call Rokt"
+            async with self._gate.turn(turn, work.stop, finish=history.maybe_applied):
+                work.waits_for = "Rokt's answer"
+                answer, attempt = await self._client.attempt(call, history.attempts, work.span)
                 turn.credentials = _credentials(answer)
             verdict = judge(call, answer, history, refused_alone=self._gate.about_this_call(turn))
             if isinstance(verdict, Settled):
                 return verdict, attempt
             history = history.after(answer)
-            await self._back_off(call, verdict, history, span, stop, waits_at_gate=isinstance(answer, Denied))
+            await self._back_off(work, call, verdict, history, waits_at_gate=isinstance(answer, Denied))
 
     async def _back_off(
-        self, call: Call, verdict: TryAgain, history: History, span: Span, stop: Stop, *, waits_at_gate: bool
+        self, work: Work, call: Call, verdict: TryAgain, history: History, *, waits_at_gate: bool
     ) -> None:
         if verdict.retry_after is not None:
             self._gate.hold_back(verdict.retry_after)
@@ -138,25 +147,23 @@ class Pipeline:
             attempts=history.attempts,
             why=verdict.why,
             next_try_seconds=round(max(wait, verdict.retry_after or 0.0), 3),
-            trace_id=trace_id(span),
+            trace_id=work.trace_id,
         )
         if wait:
-            await stop.sleep(wait, finish=history.maybe_applied)
+            work.waits_for = f"its next attempt at a call, after {history.attempts} ({verdict.why})"
+            await work.stop.sleep(wait, finish=history.maybe_applied)
 
-    async def _settle(
-        self, record: Record, event: Event, call: Call, settled: Settled, span: Span, attempt: Span, stop: Stop
-    ) -> None:
+    async def _settle(self, work: Work, event: Event, call: Call, settled: Settled, attempt: Span) -> None:
         """Dead letter before outcome, so that whoever sees the outcome finds the letter."""
-        span.set_attribute(names.ROKT_STATUS, settled.status)
+        work.span.set_attribute(names.ROKT_STATUS, settled.status)
         if settled.unread:
-            self._log.warning(names.LOG_UNREAD, **_place(record), idempotency_key=call.key, why=settled.unread)
+            self._log.warning(names.LOG_UNREAD, **work.place, idempotency_key=call.key, why=settled.unread)
         if settled.death is not None:
-            await self._bury(record, settled.death, span, attempt, stop)
-        outcome = Outcome(record, event, call, settled, trace_id(span), self._now())
-        await self._settlement.outcome(outcome, span, stop)
+            await self._bury(work, settled.death, attempt)
+        await self._settlement.outcome(work, Outcome(work.record, event, call, settled, work.trace_id, self._now()))
         (self._log.info if settled.death is None else self._log.warning)(
             names.LOG_SETTLED,
-            **_place(record),
+            **work.place,
             operation=call.operation,
             status=settled.status,
             cart_id=call.cart_id,
@@ -164,23 +171,19 @@ class Pipeline:
             idempotency_key=call.key,
             attempts=settled.attempts,
             http_status=settled.http_status,
-            trace_id=trace_id(span),
+            trace_id=work.trace_id,
         )
 
-    async def _bury(self, record: Record, death: Death, span: Span, failing: Span, stop: Stop) -> None:
-        span.set_attribute(names.ROKT_REASON, death.reason)
-        await self._settlement.dead_letter(record, death, span, failing, stop)
+    async def _bury(self, work: Work, death: Death, failing: Span) -> None:
+        work.span.set_attribute(names.ROKT_REASON, death.reason)
+        await self._settlement.dead_letter(work, death, failing)
         self._log.warning(
-            names.LOG_DEAD_LETTER,
-            **_place(record),
-            reason=death.reason,
-            message=death.message,
-            trace_id=trace_id(span),
+            names.LOG_DEAD_LETTER, **work.place, reason=death.reason, message=death.message, trace_id=work.trace_id
         )
 
-    def _skip(self, record: Record, span: Span, why: str) -> None:
-        span.set_attribute(names.ROKT_STATUS, "skipped")
-        self._log.info(names.LOG_SKIPPED, **_place(record), why=why, trace_id=trace_id(span))
+    def _skip(self, work: Work, why: str) -> None:
+        work.span.set_attribute(names.ROKT_STATUS, "skipped")
+        self._log.info(names.LOG_SKIPPED, **work.place, why=why, trace_id=work.trace_id)
 
 
 def _credentials(answer: Answer) -> Credentials:
@@ -200,7 +203,3 @@ def _describe(span: Span, event: Event) -> None:
         span.set_attribute(names.ROKT_CART, event.cart_id)
     if not isinstance(event, CartAbandoned):
         span.set_attribute(names.ROKT_ORDER, event.order_id)
-
-
-def _place(record: Record) -> dict[str, str | int]:
-    return {"topic": record.topic, "partition": record.partition, "offset": record.offset}

@@ -117,8 +117,10 @@ class KafkaSettings(Group):
     commit_seconds: PositiveFloat = 1.0
     delivery_seconds: Annotated[float, Field(ge=1)] = 30.0
     metadata_seconds: PositiveFloat = 10.0
-    lane_records: PositiveInt = 1_000
-    lane_bytes: PositiveInt = 16 * 1024 * 1024
+    commit_records: PositiveInt = 1_000
+    max_gap_records: PositiveInt = 10_000
+    max_bytes: PositiveInt = 64 * 1024 * 1024
+    stall_seconds: PositiveFloat = 60.0
 
 
 class TopicSettings(Group):
@@ -204,9 +206,10 @@ class ShutdownSettings(Group):
 
 
 class HealthSettings(Group):
-    """The port of livez, readyz and metrics; 0 is off."""
+    """Where `/livez` and `/readyz` are answered; port 0 is off."""
 
-    port: Annotated[int, Field(ge=0, le=65535, json_schema_extra=LATER)] = 0
+    host: Annotated[str, Field(min_length=1)] = "0.0.0.0"  # noqa: S104 - a probe comes from outside
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
 
 
 class LogSettings(Group):

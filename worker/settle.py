@@ -14,14 +14,13 @@ from structlog.typing import FilteringBoundLogger
 
 from worker.errors import DeliveryFailed, RegistryUnavailable
 from worker.retry import Backoff, Chance
-from worker.stopping import Stop
 from worker.stream import dead_letters
 from worker.stream.outcomes import Outcome, OutcomeFormat
 from worker.stream.publisher import Publisher
-from worker.stream.records import Record
 from worker.telemetry import names
 from worker.telemetry.tracing import Tracing
 from worker.verdict import Death
+from worker.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +56,24 @@ class Settlement:
         self._now = now
         self._log = log
 
-    async def outcome(self, outcome: Outcome, span: Span, stop: Stop) -> None:
+    async def outcome(self, work: Work, outcome: Outcome) -> None:
         """Writes the outcome of one call; its key is the cart, or the order where a cancel names no cart."""
         key = outcome.call.cart_id or outcome.call.order_id
 
         async def write(brief: bool) -> None:
             value = await self._outcomes.encode(outcome, brief=brief)
-            with self._tracing.send(span, self._to.outcomes) as sending:
+            with self._tracing.send(work.span, self._to.outcomes) as sending:
                 headers = self._tracing.kafka_headers(sending)
                 await self._publisher.publish(
                     self._to.outcomes, key=key.encode() if key else None, value=value, headers=headers
                 )
 
-        if await self._until_written(write, stop, self._to.outcomes):
+        if await self._until_written(work, write, self._to.outcomes):
             self._log.error(names.LOG_OUTCOME_TRIMMED, topic=self._to.outcomes, idempotency_key=outcome.call.key)
 
-    async def dead_letter(self, record: Record, death: Death, span: Span, failing: Span, stop: Stop) -> None:
+    async def dead_letter(self, work: Work, death: Death, failing: Span) -> None:
         """Writes the original record with the reason; `failing` is the span of the attempt that failed."""
+        record = work.record
         topic = record.topic + self._to.dead_letter_suffix
         failed_at = self._now()
         trace = self._tracing.kafka_headers(failing)
@@ -82,16 +82,17 @@ class Settlement:
             headers = dead_letters.headers(
                 record, death, group=self._to.group, failed_at=failed_at, trace=trace, brief=brief
             )
-            with self._tracing.send(span, topic):
+            with self._tracing.send(work.span, topic):
                 await self._publisher.publish(
                     topic, key=record.key, value=record.value, headers=headers, timestamp_ms=record.timestamp_ms
                 )
 
-        await self._until_written(write, stop, topic)
+        await self._until_written(work, write, topic)
 
-    async def _until_written(self, write: Callable[[bool], Awaitable[None]], stop: Stop, topic: str) -> bool:
+    async def _until_written(self, work: Work, write: Callable[[bool], Awaitable[None]], topic: str) -> bool:
         """Writes, again and again if need be. True when only the brief form fitted the topic's size limit."""
         tries, brief = 0, False
+        work.waits_for = f"the broker to acknowledge {topic}"
         while True:
             try:
                 await write(brief)
@@ -107,4 +108,4 @@ class Settlement:
                 self._log.warning(
                     names.LOG_WRITE_WAITING, topic=topic, tries=tries, why=str(error), next_try_seconds=round(wait, 3)
                 )
-                await stop.sleep(wait, finish=True)
+                await work.stop.sleep(wait, finish=True)

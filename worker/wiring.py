@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaError
 from opentelemetry.trace import Tracer
 from pydantic import SecretStr
 from structlog.typing import FilteringBoundLogger
@@ -31,11 +30,14 @@ from worker.rokt.transport import AiohttpTransport
 from worker.settings import RegistrySettings, RoktSettings, Settings
 from worker.settle import Destinations, Settlement
 from worker.stream import config
+from worker.stream.brokers import Brokers
 from worker.stream.consumer import ConsumerThread, Pace
-from worker.stream.lanes import Lane, Limits
+from worker.stream.dispatch import Dispatcher
 from worker.stream.outcomes import AvroOutcomes, JsonOutcomes
+from worker.stream.pauses import Limits
 from worker.stream.publisher import Publisher
 from worker.telemetry import names
+from worker.telemetry.health import State
 from worker.telemetry.tracing import Tracing
 
 REPEAT_SECONDS = 30.0
@@ -44,16 +46,20 @@ REFUSED = (
     "no event is given up, one call at a time is tried"
 )
 REVOKE_SHARE = 0.5
+NOTHING: frozenset[str] = frozenset()
+CREDENTIALS = frozenset({"credentials"})
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker, built and running its producer; `consumer` is not started yet."""
+    """A worker, built and running its producer; `consumer` is not started yet. `state` is what probes are told."""
 
     consumer: ConsumerThread
+    dispatcher: Dispatcher
     publisher: Publisher
     client: RoktClient
     registry: Registry | None
+    state: Callable[[], State]
 
 
 def build(
@@ -68,37 +74,52 @@ def build(
 
     `ended` is called when the consumer's thread is over, `failed` when an event met an error that cannot be waited out.
     """
-    loop = asyncio.get_running_loop()
-    tracing = Tracing(tracer, group=settings.kafka.group_id, link_producer=settings.tracing.producer_context == "link")
-    trouble = _Trouble(log)
-    consumer_config = config.consumer_config(settings.kafka, log, trouble)
-    producer_config = config.producer_config(settings.kafka, log, trouble)
+    kafka, retry = settings.kafka, settings.retry
+    tracing = Tracing(tracer, group=kafka.group_id, link_producer=settings.tracing.producer_context == "link")
+    brokers = Brokers(log, REPEAT_SECONDS)
+    consumer_config = config.consumer_config(kafka, log, brokers.trouble)
+    producer_config = config.producer_config(kafka, log, brokers.trouble)
     config.check(consumer_config, producer_config)
     registry = _registry(settings.registry)
     client = _client(settings, tracing)
     publisher = Publisher(producer_config)
-    pipeline = _pipeline(settings, registry, client, publisher, tracing, log)
-    limits = Limits(settings.kafka.lane_records, settings.kafka.lane_bytes)
-
-    def lane(topic: str, partition: int) -> Lane:
-        return Lane(topic, partition, handle=pipeline.handle, limits=limits, fail=failed, log=log)
-
+    probe = Backoff(retry.denied_initial_seconds, retry.denied_max_seconds)
+    gate = Gate(time.monotonic, probe, _teller(log), settings.rokt.max_concurrency)
+    pipeline = _pipeline(settings, registry, client, gate, publisher, tracing, log)
+    dispatcher = Dispatcher(pipeline, clock=time.monotonic, fail=failed, log=log)
     consumer = ConsumerThread(
         consumer_config,
         list(config.event_types(settings.topics)),
-        lane=lane,
+        dispatcher=dispatcher,
+        held=lambda: CREDENTIALS if gate.refused else NOTHING,
+        brokers=brokers,
+        limits=Limits(kafka.max_gap_records, kafka.max_bytes),
         pace=_pace(settings),
-        loop=loop,
+        loop=asyncio.get_running_loop(),
         ended=ended,
         log=log,
     )
-    return Worker(consumer, publisher, client, registry)
+
+    def state() -> State:
+        assigned = consumer.assignments()
+        return State(
+            idle_seconds=time.monotonic() - consumer.turned_at,
+            joined=consumer.joined,
+            brokers_down=brokers.down,
+            credentials_refused=gate.refused,
+            stopping=consumer.stopping,
+            partitions=len(assigned),
+            stalls=dispatcher.stalls(assigned, kafka.stall_seconds),
+        )
+
+    return Worker(consumer, dispatcher, publisher, client, registry, state)
 
 
 def _pipeline(
     settings: Settings,
     registry: Registry | None,
     client: RoktClient,
+    gate: Gate,
     publisher: Publisher,
     tracing: Tracing,
     log: FilteringBoundLogger,
@@ -120,7 +141,7 @@ def _pipeline(
     return Pipeline(
         decoder=Decoder(config.event_types(settings.topics), registry),
         client=client,
-        gate=Gate(time.monotonic, Backoff(retry.denied_initial_seconds, retry.denied_max_seconds), _teller(log)),
+        gate=gate,
         settlement=settlement,
         tracing=tracing,
         backoff=backoff,
@@ -136,6 +157,7 @@ def _pace(settings: Settings) -> Pace:
         batch=kafka.batch_records,
         poll_seconds=kafka.poll_seconds,
         commit_seconds=kafka.commit_seconds,
+        commit_records=kafka.commit_records,
         revoke_seconds=min(drain, config.max_poll_interval_seconds(kafka) * REVOKE_SHARE),
         drain_seconds=drain,
         repeat_seconds=REPEAT_SECONDS,
@@ -236,22 +258,3 @@ def _teller(log: FilteringBoundLogger) -> Callable[[Notice], None]:
                 log.warning(names.LOG_ACCEPTED_AGAIN)
 
     return tell
-
-
-class _Trouble:
-    """What the client library reports of brokers, said at most every half minute a kind. Called on its threads."""
-
-    def __init__(self, log: FilteringBoundLogger) -> None:
-        self._log = log
-        self._said: dict[str, float] = {}
-
-    def __call__(self, error: KafkaError) -> None:
-        now = time.monotonic()
-        if now < self._said.get(error.name(), 0.0):
-            return
-        self._said[error.name()] = now + REPEAT_SECONDS
-        self._log.warning(
-            names.LOG_BROKERS_DOWN,
-            why=f"{error.str()} ({error.name()})",
-            mend="waiting; check WORKER_KAFKA__BOOTSTRAP_SERVERS and what WORKER_KAFKA__PROPERTIES says of security",
-        )

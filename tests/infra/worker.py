@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaException
+
 from infra.brokers import Broker, fresh
 
 API_KEY = "canary-api-key-8c1d"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from infra.brokers import Broker
 from infra.rokt import Rokt
 from infra.worker import Worker

@@ -13,6 +13,7 @@ from infra.worker import Worker, until
 
 CARTS = [f"cart-{n}" for n in range(40)]
 FIXED = {"kind": "fixed", "seconds": 0.1}
+FEW = {"WORKER_ROKT__MAX_CONCURRENCY": "2"}
 
 
 def _publish(broker: Broker, worker: Worker) -> None:
@@ -25,10 +26,10 @@ def _confirms(rokt: Rokt) -> list[int]:
     return [found.get(reservation(cart), {}).get("confirms", 0) for cart in CARTS]
 
 
-def test_sigterm_settles_the_event_in_hand_and_leaves_the_rest(broker: Broker, worker: Worker, rokt: Rokt) -> None:
+def test_sigterm_settles_the_events_in_hand_and_leaves_the_rest(broker: Broker, worker: Worker, rokt: Rokt) -> None:
     rokt.faults(latency=FIXED)
     _publish(broker, worker)
-    worker.start()
+    worker.start(**FEW)
     assert until(lambda: sum(_confirms(rokt)) >= 5)
     assert worker.stop() == 0
 
@@ -72,7 +73,7 @@ def test_a_killed_worker_loses_nothing(broker: Broker, worker: Worker, rokt: Rok
     rokt.faults(latency=FIXED)
     _publish(broker, worker)
     for enough in (5, 15, 25):
-        worker.start()
+        worker.start(**FEW)
         assert until(partial(_reached, rokt, enough))
         worker.kill()
     worker.start()
@@ -85,10 +86,10 @@ def test_a_killed_worker_loses_nothing(broker: Broker, worker: Worker, rokt: Rok
 
 def test_two_members_share_the_work_and_a_leaving_one_hands_it_over(broker: Broker, worker: Worker, rokt: Rokt) -> None:
     rokt.faults(latency=FIXED)
-    worker.start()
+    worker.start(**FEW)
     assert until(lambda: len(worker.lines("kafka.assigned")) >= 1)
     _publish(broker, worker)
-    worker.start()
+    worker.start(**FEW)
     assert until(lambda: len(worker.lines("kafka.revoked")) >= 1)
     assert worker.stop() == 0
 

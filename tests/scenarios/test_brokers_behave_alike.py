@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
+
 from infra.brokers import Broker, Position, Progress, fresh
 
 

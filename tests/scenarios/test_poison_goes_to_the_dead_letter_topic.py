@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from infra.brokers import Broker
 from infra.events import completed, encoded, reservation
 from infra.rokt import Rokt

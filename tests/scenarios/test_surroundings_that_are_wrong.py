@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from infra.brokers import Broker
 from infra.ports import free_port
 from infra.rokt import Rokt

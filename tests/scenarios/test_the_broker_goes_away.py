@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from infra.brokers import Broker
 from infra.events import completed, encoded, reservation
 from infra.rokt import Rokt

@@ -28,7 +28,7 @@ def confirmed(number: int, *, success: object = True) -> dict[str, object]:
     }
 
 
-def accepted(body: bytes | None, unread: str | None = None, items: tuple[CallItem, ...] = ITEMS) -> Accepted:
+def accepted(body: bytes, unread: str | None = None, items: tuple[CallItem, ...] = ITEMS) -> Accepted:
     answer = read_answer(200, body, items, None, unread)
     assert isinstance(answer, Accepted)
     return answer
@@ -110,8 +110,8 @@ def test_items_that_were_not_asked_for_are_not_reported() -> None:
     assert len(accepted(answered(confirmed(1), confirmed(2), confirmed(3, success=False))).items) == 2
 
 
-@pytest.mark.parametrize("body", [b"", b"  \n", None, b"{}", b'{"items": null}', b'{"items": []}'])
-def test_a_2xx_without_any_word_of_items_succeeded_for_all(body: bytes | None) -> None:
+@pytest.mark.parametrize("body", [b"", b"  \n", b"{}", b'{"items": null}', b'{"items": []}'])
+def test_a_2xx_without_any_word_of_items_succeeded_for_all(body: bytes) -> None:
     assert all(item.success for item in accepted(body).items)
 
 
@@ -140,7 +140,7 @@ def test_a_2xx_with_a_body_that_cannot_be_read_succeeded_and_says_so(body: bytes
 
 
 def test_a_2xx_whose_body_broke_off_succeeded_and_says_why_it_is_unread() -> None:
-    answer = accepted(None, "it broke off")
+    answer = accepted(b'{"items": [', "it broke off")
     assert all(item.success for item in answer.items)
     assert answer.unread == "it broke off"
 
@@ -171,7 +171,7 @@ def test_the_kept_part_of_a_body_is_text_of_at_most_2_kib_whatever_its_bytes_are
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.integers(100, 999), st.none() | st.binary(max_size=100) | st.just(b'{"items": [{"success": false}]}'))
-def test_no_answer_whatever_its_status_and_body_is_beyond_the_table(status: int, body: bytes | None) -> None:
+@given(st.integers(100, 999), st.binary(max_size=100) | st.just(b'{"items": [{"success": false}]}'))
+def test_no_answer_whatever_its_status_and_body_is_beyond_the_table(status: int, body: bytes) -> None:
     answer = read_answer(status, body, ITEMS, None)
     assert isinstance(answer, Accepted | Conflict | Denied | Failed | Refused | Throttled)

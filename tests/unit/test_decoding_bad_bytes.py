@@ -169,11 +169,6 @@ def test_a_member_of_a_union_that_there_is_not_is_undecodable(member: bytes) -> 
     undecodable(AVRO.replace(b"\x02o\x00\x00", b"\x02o" + member + b"\x00"))
 
 
-@pytest.mark.parametrize(("member", "text"), [(b"\x01", b"\x02x"), (b"\x03", b"")], ids=["-1", "-2"])
-def test_a_member_of_a_union_below_the_first_is_not_counted_from_the_last(member: bytes, text: bytes) -> None:
-    undecodable(AVRO.replace(b"\x02o\x00\x00", b"\x02o" + member + text + b"\x00"))
-
-
 def test_a_decimal_of_more_digits_than_its_schema_has_is_not_rounded() -> None:
     event = load(FILES["CheckoutCompleted"])
 

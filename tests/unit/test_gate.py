@@ -52,7 +52,7 @@ class Caller:
 
     def __init__(self) -> None:
         self.notices: list[Notice] = []
-        self.gate = Gate(lambda: asyncio.get_running_loop().time(), PROBE, self.notices.append)
+        self.gate = Gate(lambda: asyncio.get_running_loop().time(), PROBE, self.notices.append, max_concurrency=100)
         self.stop = Stop()
         self.sent: list[tuple[float, str]] = []
 

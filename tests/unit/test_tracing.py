@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
-from worker.telemetry.tracing import Source, Tracing, failed, trace_id
+from worker.telemetry.tracing import Source, Tracing, ended, failed, trace_id
 
 TRACE, SPAN = "11111111111111111111111111111111", "2222222222222222"
 PARENT = f"00-{TRACE}-{SPAN}-01".encode()
@@ -30,7 +30,7 @@ class Traced:
         return {span.name: span for span in self._exporter.get_finished_spans()}
 
     def process(self, headers: Headers, size: int | None = 5) -> ReadableSpan:
-        with self.tracing.process(Source("orders", 3, 42, headers, size)):
+        with ended(self.tracing.process(Source("orders", 3, 42, headers, size))):
             pass
         return self.spans()["process orders"]
 
@@ -144,7 +144,7 @@ def test_where_a_context_stands_twice_the_last_one_counts() -> None:
 
 def test_each_attempt_is_a_client_span_of_its_own_below_the_records_with_its_count() -> None:
     with traced() as made:
-        with made.tracing.process(Source("orders", 0, 0, (), 1)) as record:
+        with ended(made.tracing.process(Source("orders", 0, 0, (), 1))) as record:
             for count in range(2):
                 with made.tracing.attempt(record, URL, count, {"rokt.operation": "confirm"}) as attempt:
                     headers = made.tracing.http_headers(attempt)
@@ -180,7 +180,7 @@ def test_each_attempt_is_a_client_span_of_its_own_below_the_records_with_its_cou
 def test_the_servers_address_and_port_are_told(url: str, address: str, port: int) -> None:
     with traced() as made:
         with (
-            made.tracing.process(Source("orders", 0, 0, (), 1)) as record,
+            ended(made.tracing.process(Source("orders", 0, 0, (), 1))) as record,
             made.tracing.attempt(record, url, 0, {}),
         ):
             pass
@@ -191,7 +191,7 @@ def test_the_servers_address_and_port_are_told(url: str, address: str, port: int
 def test_a_record_written_has_a_producer_span_below_the_records() -> None:
     with traced() as made:
         with (
-            made.tracing.process(Source("orders", 0, 0, (), 1)) as record,
+            ended(made.tracing.process(Source("orders", 0, 0, (), 1))) as record,
             made.tracing.send(record, "rokt-outcomes") as sending,
         ):
             headers = made.tracing.kafka_headers(sending)
@@ -216,7 +216,7 @@ def test_what_an_exception_says_is_in_no_span_but_its_kind_is() -> None:
     with traced() as made:
         with (
             pytest.raises(ZeroDivisionError),
-            made.tracing.process(Source("orders", 0, 0, (), 1)),
+            ended(made.tracing.process(Source("orders", 0, 0, (), 1))),
         ):
             raise ZeroDivisionError("canary-7f3a")
         span = made.spans()["process orders"]
@@ -227,7 +227,7 @@ def test_what_an_exception_says_is_in_no_span_but_its_kind_is() -> None:
 
 def test_a_failed_span_is_an_error_with_its_type() -> None:
     with traced() as made:
-        with made.tracing.process(Source("orders", 0, 0, (), 1)) as span:
+        with ended(made.tracing.process(Source("orders", 0, 0, (), 1))) as span:
             failed(span, "503")
         found = made.spans()["process orders"]
     assert found.status.status_code is StatusCode.ERROR
@@ -235,14 +235,14 @@ def test_a_failed_span_is_an_error_with_its_type() -> None:
 
 
 def test_the_trace_of_a_span_is_32_hex_digits() -> None:
-    with traced() as made, made.tracing.process(Source("orders", 0, 0, (("traceparent", PARENT),), 1)) as span:
+    with traced() as made, ended(made.tracing.process(Source("orders", 0, 0, (("traceparent", PARENT),), 1))) as span:
         assert trace_id(span) == TRACE
 
 
 def test_a_trace_that_nobody_samples_still_travels() -> None:
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     tracing = Tracing(provider.get_tracer("test"), group="g", link_producer=False)
-    with tracing.process(Source("orders", 0, 0, (("traceparent", PARENT),), 1)) as span:
+    with ended(tracing.process(Source("orders", 0, 0, (("traceparent", PARENT),), 1))) as span:
         assert trace_id(span) == TRACE
         assert tracing.http_headers(span)["traceparent"].split("-")[1] == TRACE
     provider.shutdown()

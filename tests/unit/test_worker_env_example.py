@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
@@ -31,7 +32,7 @@ def test_what_has_no_effect_yet_is_said_to_have_none() -> None:
     later = {name for name, field in FIELDS.items() if field.json_schema_extra == LATER}
     marked: set[str] = set()
     whole_section = False
-    for before, line in zip(EXAMPLE, EXAMPLE[1:], strict=False):
+    for before, line in pairwise(EXAMPLE):
         whole_section = whole_section or "without effect yet ---" in before
         if "=" in line and (whole_section or before == "# (without effect yet)"):
             marked.add(line.removeprefix("# ").split("=", 1)[0])

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import click
 
+from worker.commands.demo import demo
 from worker.commands.run import run
 from worker.commands.sandbox import sandbox
 
@@ -20,4 +21,5 @@ def main() -> None:
 
 
 main.add_command(run)
+main.add_command(demo)
 main.add_command(sandbox)

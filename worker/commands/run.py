@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -24,6 +24,7 @@ from worker.errors import SettingsError, WorkerError
 from worker.settings import Settings, without_effect
 from worker.stream.config import event_types
 from worker.telemetry import export, logs, names
+from worker.telemetry.health import HealthServer
 
 CLOSE_SECONDS = 5.0
 FLUSH_SECONDS = 2.0
@@ -86,6 +87,7 @@ async def _run(settings: Settings, provider: TracerProvider, log: FilteringBound
         ended=partial(_first, over),
         failed=partial(_first, stop),
     )
+    health = HealthServer(settings.health.host, settings.health.port, worker.state) if settings.health.port else None
     _on_signals(loop, partial(_first, stop, None))
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
@@ -97,12 +99,14 @@ async def _run(settings: Settings, provider: TracerProvider, log: FilteringBound
         topics=list(event_types(settings.topics)),
         rokt=settings.rokt.base_url,
     )
+    watching = asyncio.create_task(_watch(worker, settings.kafka.stall_seconds, log))
     await asyncio.wait({over, stop}, return_when=asyncio.FIRST_COMPLETED)
+    watching.cancel()
     log.info(names.LOG_STOPPING, drain_seconds=settings.shutdown.drain_seconds)
     worker.consumer.stop()
     await asyncio.wait({over}, timeout=settings.shutdown.drain_seconds + CLOSE_SECONDS)
     failure = next((f.result() for f in (stop, over) if f.done() and f.result() is not None), None)
-    await _close(worker, provider)
+    await _close(worker, health, provider)
     code = 0 if failure is None else 1
     if failure is not None:
         log.error(names.LOG_STOPPED, code=code, why=str(failure), exc_info=_stack(failure))
@@ -111,7 +115,17 @@ async def _run(settings: Settings, provider: TracerProvider, log: FilteringBound
     return Ending(code, clean=over.done())
 
 
-async def _close(worker: wiring.Worker, provider: TracerProvider) -> None:
+async def _watch(worker: wiring.Worker, stall_seconds: float, log: FilteringBoundLogger) -> None:
+    """Names the partitions that go no further, for as long as they do not."""
+    while True:
+        await asyncio.sleep(stall_seconds / 2)
+        for stall in worker.state().stalls:
+            log.warning(names.LOG_STALLED, **asdict(stall))
+
+
+async def _close(worker: wiring.Worker, health: HealthServer | None, provider: TracerProvider) -> None:
+    if health is not None:
+        await health.close()
     await worker.publisher.close(FLUSH_SECONDS)
     await worker.client.close()
     if worker.registry is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka.schema_registry import AsyncSchemaRegistryClient, Schema, SchemaReference, SchemaRegistryError
@@ -30,7 +30,7 @@ class Access:
     `timeout_seconds` bounds each question as a whole.
     """
 
-    properties: Mapping[str, Any]
+    properties: Mapping[str, Any] = field(repr=False)
     timeout_seconds: float
 
 

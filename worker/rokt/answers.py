@@ -92,12 +92,12 @@ Answer = Accepted | Refused | Conflict | Denied | Throttled | Failed
 
 
 def read_answer(
-    status: int, body: bytes | None, items: tuple[CallItem, ...], retry_after: float | None, unread: str | None = None
+    status: int, body: bytes, items: tuple[CallItem, ...], retry_after: float | None, unread: str | None = None
 ) -> Answer:
-    """An HTTP answer to a call about `items`. `body` is None when it could not be read; `unread` then says why."""
+    """An HTTP answer to a call about `items`. `unread` says why when `body` is not all of it."""
     if 200 <= status < 300:
         return _accepted(status, body, items, unread)
-    text = excerpt(body or b"")
+    text = excerpt(body)
     if status == 409:
         return Conflict(status, text)
     if status in (401, 403):
@@ -114,9 +114,9 @@ def excerpt(body: bytes) -> str:
     return body[:BODY_KEPT].decode("utf-8", "replace").encode()[:BODY_KEPT].decode("utf-8", "ignore")
 
 
-def _accepted(status: int, body: bytes | None, items: tuple[CallItem, ...], unread: str | None) -> Accepted:
+def _accepted(status: int, body: bytes, items: tuple[CallItem, ...], unread: str | None) -> Accepted:
     said: list[dict[str, object]] = []
-    if body is not None and body.strip():
+    if unread is None and body.strip():
         try:
             said = _items_of(msgspec.json.decode(body))
         except (ValueError, TypeError, RecursionError) as error:
@@ -140,8 +140,11 @@ def _items_of(document: object) -> list[dict[str, object]]:
 
 def _item(item: CallItem, said: dict[tuple[str, str], dict[str, object]]) -> ItemAnswer:
     """One item as it was answered, field by field: one odd field must not hide a `success: false` beside it."""
-    by_reservation = said.get(("itemReservationId", item.item_reservation_id or ""))
-    of_it = by_reservation or said.get(("cartItemId", item.cart_item_id or "")) or {}
+    of_it = said.get(("itemReservationId", item.item_reservation_id or ""))
+    if of_it is None:
+        of_it = said.get(("cartItemId", item.cart_item_id or "")) or {}
+        if item.item_reservation_id and _text(of_it, "itemReservationId"):
+            of_it = {}  # another reservation of the same cart item
     return ItemAnswer(
         cart_item_id=item.cart_item_id or _text(of_it, "cartItemId"),
         item_reservation_id=item.item_reservation_id or _text(of_it, "itemReservationId"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -20,6 +20,7 @@ from worker.keys import Operation
 from worker.mapping import Call
 from worker.retry import retry_after
 from worker.rokt.answers import Accepted, Answer, Failed, Failure, read_answer
+from worker.rokt.transport import CONNECTED
 from worker.telemetry import names
 from worker.telemetry.tracing import Tracing, failed
 
@@ -44,7 +45,7 @@ class Access:
     """Where Rokt is and who we are. `urls` are whole; `key_header` writes an idempotency key, None leaves it out."""
 
     urls: Mapping[Endpoint, str]
-    api_key: str
+    api_key: str = field(repr=False)
     tag_id: str
     accept_language: str | None
     idempotency_key: Literal["bare", "quoted", "off"]
@@ -55,10 +56,10 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An HTTP answer that came. `body` is None when it could not be read whole; `unread` then says why."""
+    """An HTTP answer that came. `unread` says why when `body` is not all of it."""
 
     status: int
-    body: bytes | None
+    body: bytes
     unread: str | None
     retry_after: str | None
 
@@ -165,35 +166,33 @@ class RoktClient:
             "POST", self._urls[endpoint], headers=headers, content=body, extensions={"timeout": self._timeout}
         )
         response: httpx.Response | None = None
+        content = bytearray()
+        unread: str | None = None
         try:
             async with asyncio.timeout(self._access.timeouts.total):
                 response = await self._transport.handle_async_request(request)
-                content = await self._read(response)
+                unread = await self._read(response, content)
         except (TimeoutError, httpx.RequestError) as error:
             if response is None:
-                return _no_answer(error)
-            return _exchange(response, None, f"it broke off ({type(error).__name__})")
+                return _no_answer(error, connected=CONNECTED in request.extensions)
+            unread = f"it broke off ({type(error).__name__})"
         finally:
             if response is not None:
                 await response.aclose()
-        return _exchange(response, content, None if content is not None else "it is too large")
+        return Exchange(response.status_code, bytes(content), unread, response.headers.get("retry-after"))
 
-    async def _read(self, response: httpx.Response) -> bytes | None:
-        """The body, decompressed; None when it is larger than allowed."""
-        content = bytearray()
+    async def _read(self, response: httpx.Response, content: bytearray) -> str | None:
+        """Reads the body, decompressed; says why when it did not get to its end."""
         async for chunk in response.aiter_bytes():
             content += chunk
             if len(content) > self._access.max_response_bytes:
-                return None
-        return bytes(content)
+                return "it is too large"
+        return None
 
 
-def _exchange(response: httpx.Response, body: bytes | None, unread: str | None) -> Exchange:
-    return Exchange(response.status_code, body, unread, response.headers.get("retry-after"))
-
-
-def _no_answer(error: Exception) -> Failed:
-    failure: Failure = "not-connected" if isinstance(error, NOT_SENT) else "no-answer"
+def _no_answer(error: Exception, *, connected: bool) -> Failed:
+    never_sent = isinstance(error, NOT_SENT) or (isinstance(error, TimeoutError) and not connected)
+    failure: Failure = "not-connected" if never_sent else "no-answer"
     return Failed(failure, type(error).__name__, maybe_applied=failure == "no-answer")
 
 
@@ -203,9 +202,9 @@ def _mark(span: Span, came: Exchange) -> None:
         failed(span, str(came.status))
 
 
-def _placements(body: bytes | None) -> Placements:
+def _placements(body: bytes) -> Placements:
     try:
-        document = msgspec.json.decode(body or b"")
+        document = msgspec.json.decode(body)
     except (ValueError, RecursionError):
         return Placements(None)
     result = document.get("result") if isinstance(document, dict) else None

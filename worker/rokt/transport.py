@@ -12,16 +12,20 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import aiohttp
 import httpx
 
+CONNECTED = "rokt_worker.connected"
 WRITE_CHUNK = 64 * 1024
 READ_CHUNK = 16 * 1024
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """One bounded pool of keep-alive connections. Redirects are not followed, bodies not decompressed.
+
+    A request's extension `CONNECTED` is there once it has a connection: before, it cannot have been sent.
 
     Time-outs are httpx's four, in seconds, from `request.extensions["timeout"]`: pool (waiting for a connection of
     the pool), connect (DNS, TCP and TLS), write (each 64 KiB), read (each wait for bytes).
@@ -34,6 +38,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             connector=connector,
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[_noting_connections()],
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
 
@@ -72,6 +77,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     data=_paced(request.content, writing, limits.get("write")),
                     allow_redirects=False,
                     timeout=timeout,
+                    trace_request_ctx=request,
                 )
         except TimeoutError as error:
             raise _timed_out(error, request) from error
@@ -105,6 +111,16 @@ class _Body(httpx.AsyncByteStream):
         else:
             self._answer.close()
         connections.release()
+
+
+def _noting_connections() -> aiohttp.TraceConfig:
+    async def note(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx.extensions[CONNECTED] = True
+
+    noting = aiohttp.TraceConfig()
+    noting.on_connection_create_end.append(note)
+    noting.on_connection_reuseconn.append(note)
+    return noting
 
 
 def _paced(content: bytes, writing: asyncio.Timeout, seconds: float | None) -> bytes | AsyncIterator[bytes] | None:

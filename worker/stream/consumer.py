@@ -1,7 +1,7 @@
-"""The thread that owns the consumer: it polls, hands records to the lanes, pauses, commits, and answers rebalances.
+"""The thread that owns the consumer: it polls, hands records over, pauses, commits, and answers rebalances.
 
 It never waits for work, so the group membership outlives any outage of Rokt. Only two things make it wait, both
-bounded: a revoked partition's event in hand, and the drain at the end.
+bounded: a revoked partition's events in hand, and the drain at the end.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from structlog.typing import FilteringBoundLogger
 
 from worker.errors import WorkerError
-from worker.stream.lanes import Lane, close_all
+from worker.stream.assignment import Assignment
+from worker.stream.brokers import Brokers
+from worker.stream.dispatch import Dispatcher
+from worker.stream.pauses import Limits, reasons
 from worker.stream.records import Record, from_message
 from worker.telemetry import names
 
-Place = tuple[str, int]
+Partition = tuple[str, int]
 
 GRACE_SECONDS = 1.0
 UNKNOWN_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)  # noqa: SLF001 - its public name
@@ -37,41 +40,60 @@ class Pace:
     batch: int
     poll_seconds: float
     commit_seconds: float
+    commit_records: int
     revoke_seconds: float
     drain_seconds: float
     repeat_seconds: float
 
 
 class ConsumerThread(threading.Thread):
-    """Consumes `topics` until told to stop. `lane` makes a lane; `ended` is called on the loop when all is over."""
+    """Consumes `topics` until told to stop. `ended` is called on the loop when all is over."""
 
     def __init__(
         self,
         config: Mapping[str, Any],
         topics: Sequence[str],
         *,
-        lane: Callable[[str, int], Lane],
+        dispatcher: Dispatcher,
+        held: Callable[[], frozenset[str]],
+        brokers: Brokers,
+        limits: Limits,
         pace: Pace,
         loop: asyncio.AbstractEventLoop,
         ended: Callable[[Exception | None], None],
         log: FilteringBoundLogger,
     ) -> None:
+        """`held` tells, at any moment, the reasons for which nothing at all is to be read."""
         super().__init__(name="kafka-consumer", daemon=True)
         self._config = {**config, "on_commit": self._committed}
         self._topics = list(topics)
-        self._make_lane = lane
+        self._dispatcher = dispatcher
+        self._held = held
+        self._brokers = brokers
+        self._limits = limits
         self._pace = pace
         self._loop = loop
         self._ended = ended
         self._log = log
-        self._lanes: dict[Place, Lane] = {}
+        self._assigned: dict[Partition, Assignment] = {}
         self._stopping = threading.Event()
         self._commit_at = 0.0
         self._said: dict[str, float] = {}
+        self.turned_at = monotonic()
+        self.joined = False
 
     def stop(self) -> None:
         """Asks it to drain, commit, leave the group and end. From any thread."""
         self._stopping.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stopping.is_set()
+
+    def assignments(self) -> list[Assignment]:
+        """The partitions that are ours at this moment. From any thread."""
+        return list(self._assigned.values())
 
     def run(self) -> None:
         """The thread's whole life."""
@@ -80,7 +102,7 @@ class ConsumerThread(threading.Thread):
             self._consumer = Consumer(self._config)
             try:
                 self._consumer.subscribe(
-                    self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+                    self._topics, on_assign=self._on_assigned, on_revoke=self._on_revoked, on_lost=self._on_lost
                 )
                 while not self._stopping.is_set():
                     self._turn()
@@ -94,39 +116,66 @@ class ConsumerThread(threading.Thread):
         self._loop.call_soon_threadsafe(self._ended, failure)
 
     def _turn(self) -> None:
-        records: dict[Place, list[Record]] = defaultdict(list)
+        self.turned_at = monotonic()
+        records: dict[Partition, list[Record]] = defaultdict(list)
         for message in self._consumer.consume(self._pace.batch, self._pace.poll_seconds):
             if (error := message.error()) is not None:
                 self._trouble(error, message)
             else:
                 record = from_message(message)
                 records[record.topic, record.partition].append(record)
-        if records:
-            batches = [(self._lanes[place], batch) for place, batch in records.items() if place in self._lanes]
-            self._loop.call_soon_threadsafe(_hand_over, batches)
+        batches = [(self._fetched(p, batch), batch) for p, batch in records.items() if p in self._assigned]
+        if batches:
+            self._loop.call_soon_threadsafe(self._dispatcher.accept, batches)
         self._regulate()
-        if monotonic() >= self._commit_at:
-            self._commit_at = monotonic() + self._pace.commit_seconds
-            self._commit(list(self._lanes.values()), asynchronous=True)
+        self._commit_when_due()
+        self._brokers.look(self._consumer)
+
+    def _fetched(self, partition: Partition, batch: Sequence[Record]) -> Assignment:
+        """The assignment that a batch belongs to: a new one when the log was rewound under us (a topic made anew)."""
+        assignment = self._assigned[partition]
+        if batch[0].offset <= assignment.fetched:
+            self._log.warning(names.LOG_REWOUND, **_where(assignment), offset=batch[0].offset, after=assignment.fetched)
+            self._close([assignment], 0.0)
+            assignment = self._assigned[partition] = Assignment(*partition)
+        assignment.fetched = batch[-1].offset
+        return assignment
 
     def _regulate(self) -> None:
-        """Pauses the partitions whose lanes are full, and resumes those that have room again."""
-        full = [lane for lane in self._lanes.values() if not lane.paused and lane.is_full]
-        free = [lane for lane in self._lanes.values() if lane.paused and lane.has_room]
-        if full:
-            self._consumer.pause([TopicPartition(lane.topic, lane.partition) for lane in full])
-        if free:
-            self._consumer.resume([TopicPartition(lane.topic, lane.partition) for lane in free])
-        for lane in full + free:
-            lane.paused = not lane.paused
-
-    def _commit(self, lanes: Sequence[Lane], *, asynchronous: bool) -> None:
-        due = [(lane, lane.settled) for lane in lanes if lane.settled is not None and lane.settled != lane.committed]
-        if not due:
+        """Pauses the partitions that have a reason to be, and resumes those that have none left."""
+        current = reasons(list(self._assigned.values()), self._limits, self._held())
+        pause = [a for a, why in current.items() if why and not a.paused_for]
+        resume = [a for a, why in current.items() if a.paused_for and not why]
+        try:
+            if pause:
+                self._consumer.pause([TopicPartition(a.topic, a.partition) for a in pause])
+            if resume:
+                self._consumer.resume([TopicPartition(a.topic, a.partition) for a in resume])
+        except KafkaException as error:  # in the middle of a rebalance; the next turn does it again
+            self._log.debug(names.LOG_CLIENT, said=_said(error.args[0]))
             return
-        offsets = [TopicPartition(lane.topic, lane.partition, settled) for lane, settled in due if settled is not None]
-        for lane, settled in due:
-            lane.committed = settled
+        for assignment, why in current.items():
+            if why != assignment.paused_for:
+                self._log.info(names.LOG_PAUSED, **_where(assignment), reasons=sorted(why), gap=assignment.gap)
+                assignment.paused_for = why
+
+    def _commit_when_due(self) -> None:
+        now = monotonic()
+        assignments = list(self._assigned.values())
+        count = sum((a.committable or 0) - (a.committed or 0) for a in assignments if a.committed is not None)
+        if now >= self._commit_at or count >= self._pace.commit_records:
+            self._commit_at = now + self._pace.commit_seconds
+            self._commit(assignments, asynchronous=True)
+
+    def _commit(self, assignments: Sequence[Assignment], *, asynchronous: bool) -> None:
+        offsets: list[TopicPartition] = []
+        for assignment in assignments:
+            committable = assignment.committable
+            if committable is not None and committable != assignment.committed:
+                offsets.append(TopicPartition(assignment.topic, assignment.partition, committable))
+                assignment.committed = committable
+        if not offsets:
+            return
         try:
             if asynchronous:
                 self._consumer.commit(offsets=offsets, asynchronous=True)
@@ -148,54 +197,52 @@ class ConsumerThread(threading.Thread):
             self._check(offsets)
 
     def _uncommitted(self, offsets: Sequence[TopicPartition], error: KafkaError) -> None:
-        """A commit that failed is due again; the next turn makes it, if the partition is still ours."""
+        """A commit that failed is due again; a later turn makes it, if the partition is still ours."""
         for offset in offsets:
-            if (lane := self._lanes.get((offset.topic, offset.partition))) is not None:
-                lane.committed = None
+            if (assignment := self._assigned.get((offset.topic, offset.partition))) is not None:
+                assignment.committed = None
         self._log.warning(names.LOG_COMMIT_FAILED, why=_said(error), partitions=len(offsets))
 
-    def _assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         for p in partitions:
-            self._lanes[p.topic, p.partition] = self._make_lane(p.topic, p.partition)
+            self._assigned[p.topic, p.partition] = Assignment(p.topic, p.partition)
+        self.joined = True
         if partitions:
             self._log.info(names.LOG_ASSIGNED, partitions=_listed(partitions))
 
-    def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         """Events in hand may finish within a budget; what is settled is committed; the rest is dropped."""
-        lanes = [lane for p in partitions if (lane := self._lanes.get((p.topic, p.partition))) is not None]
-        if lanes:
-            closing = self._close(lanes, self._pace.revoke_seconds)
-            self._wait(closing, self._pace.revoke_seconds + GRACE_SECONDS)
-            self._commit(lanes, asynchronous=False)
+        leaving = [a for p in partitions if (a := self._assigned.get((p.topic, p.partition))) is not None]
+        if leaving:
+            closing = self._close(leaving, self._pace.revoke_seconds)
+            try:
+                closing.result(self._pace.revoke_seconds + GRACE_SECONDS)
+            except FutureTimeoutError:
+                closing.cancel()
+            self._commit(leaving, asynchronous=False)
             self._log.info(names.LOG_REVOKED, partitions=_listed(partitions))
-        for lane in lanes:
-            del self._lanes[lane.topic, lane.partition]
+        for assignment in leaving:
+            del self._assigned[assignment.topic, assignment.partition]
 
-    def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         """The partitions belong to another member already: nothing of them may be committed."""
-        lanes = [lane for p in partitions if (lane := self._lanes.pop((p.topic, p.partition), None)) is not None]
-        if lanes:
-            self._close(lanes, 0.0)
+        lost = [a for p in partitions if (a := self._assigned.pop((p.topic, p.partition), None)) is not None]
+        if lost:
+            self._close(lost, 0.0)
             self._log.warning(names.LOG_LOST, partitions=_listed(partitions))
 
     def _drain(self) -> None:
         """Lets the events in hand finish, still answering the group, and commits them."""
-        lanes = list(self._lanes.values())
-        self._consumer.pause([TopicPartition(lane.topic, lane.partition) for lane in lanes])
-        closing = self._close(lanes, self._pace.drain_seconds)
+        assignments = list(self._assigned.values())
+        self._consumer.pause([TopicPartition(a.topic, a.partition) for a in assignments])
+        closing = self._close(assignments, self._pace.drain_seconds)
         end = monotonic() + self._pace.drain_seconds + GRACE_SECONDS
         while not closing.done() and monotonic() < end:
             self._consumer.consume(1, self._pace.poll_seconds)
-        self._commit(list(self._lanes.values()), asynchronous=False)
+        self._commit(list(self._assigned.values()), asynchronous=False)
 
-    def _close(self, lanes: Sequence[Lane], seconds: float) -> Future[None]:
-        return asyncio.run_coroutine_threadsafe(close_all(lanes, seconds), self._loop)
-
-    def _wait(self, closing: Future[None], seconds: float) -> None:
-        try:
-            closing.result(seconds)
-        except FutureTimeoutError:
-            closing.cancel()
+    def _close(self, assignments: Sequence[Assignment], seconds: float) -> Future[None]:
+        return asyncio.run_coroutine_threadsafe(self._dispatcher.close(assignments, seconds), self._loop)
 
     def _trouble(self, error: KafkaError, message: Message) -> None:
         if error.fatal():
@@ -208,13 +255,12 @@ class ConsumerThread(threading.Thread):
             self._log.warning(event, topic=message.topic(), why=_said(error))
 
 
-def _hand_over(batches: list[tuple[Lane, list[Record]]]) -> None:
-    for lane, records in batches:
-        lane.accept(records)
-
-
 def _said(error: KafkaError) -> str:
     return f"{error.str()} ({error.name()})"
+
+
+def _where(assignment: Assignment) -> dict[str, str | int]:
+    return {"topic": assignment.topic, "partition": assignment.partition}
 
 
 def _listed(partitions: Sequence[TopicPartition]) -> dict[str, list[int]]:

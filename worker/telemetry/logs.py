@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Any, Literal, TextIO
 
 import msgspec
@@ -19,12 +20,10 @@ def configure(style: Literal["json", "console"], level: str, stream: TextIO | No
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        structlog.processors.format_exc_info if style == "json" else _as_is,
+        _stack_without_values,
     ]
     last: Processor = (
-        _in_order
-        if style == "json"
-        else structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")
+        _in_order if style == "json" else structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")
     )
     _libraries_too(shared, last, level, out)
     threshold = logging.getLevelNamesMapping()[level.upper()]
@@ -43,7 +42,13 @@ def _in_order(_: Any, __: str, event: EventDict) -> str:
     return msgspec.json.encode({**first, **event}, enc_hook=repr).decode()
 
 
-def _as_is(_: Any, __: str, event: EventDict) -> EventDict:
+def _stack_without_values(_: Any, __: str, event: EventDict) -> EventDict:
+    """An exception as its type and where it was raised; its text may quote what it was raised over."""
+    given = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given
+    if isinstance(error, BaseException):
+        event["exception"] = type(error).__qualname__
+        event["stack"] = "".join(traceback.format_tb(error.__traceback__))
     return event
 
 
@@ -65,7 +70,6 @@ def _libraries_too(shared: list[Processor], last: Processor, level: str, out: Te
 
 
 def _without_stack(_: Any, __: str, event: EventDict) -> EventDict:
-    """A library's stack says nothing to an operator, and may quote what it was working on."""
-    event.pop("exception", None)
-    event.pop("exc_info", None)
+    """A library's stack says nothing to an operator."""
+    event.pop("stack", None)
     return event

@@ -53,9 +53,8 @@ class Tracing:
         self._link_producer = link_producer
         self._propagator = TraceContextTextMapPropagator()
 
-    @contextmanager
-    def process(self, source: Source) -> Iterator[Span]:
-        """The CONSUMER span around all that is done for one record."""
+    def process(self, source: Source) -> Span:
+        """The CONSUMER span around all that is done for one record; whoever asked for it has it `ended`."""
         producer = self._extract(source.headers)
         remote = get_current_span(producer).get_span_context()
         attributes: dict[str, Attribute] = {
@@ -71,15 +70,13 @@ class Tracing:
             attributes[names.MESSAGING_TOMBSTONE] = True
         else:
             attributes[names.MESSAGING_BODY_SIZE] = source.size
-        span = self._tracer.start_span(
+        return self._tracer.start_span(
             f"process {source.topic}",
             context=Context() if self._link_producer else producer,
             kind=SpanKind.CONSUMER,
             attributes=attributes,
             links=[Link(remote)] if self._link_producer and remote.is_valid else None,
         )
-        with _ended(span):
-            yield span
 
     @contextmanager
     def attempt(self, parent: Span, url: str, resend_count: int, attributes: Mapping[str, Attribute]) -> Iterator[Span]:
@@ -99,7 +96,7 @@ class Tracing:
                 **attributes,
             },
         )
-        with _ended(span):
+        with ended(span):
             yield span
 
     @contextmanager
@@ -116,7 +113,7 @@ class Tracing:
                 names.MESSAGING_DESTINATION: topic,
             },
         )
-        with _ended(span):
+        with ended(span):
             yield span
 
     def http_headers(self, span: Span) -> dict[str, str]:
@@ -147,10 +144,10 @@ def failed(span: Span, error_type: str) -> None:
 
 
 @contextmanager
-def _ended(span: Span) -> Iterator[None]:
+def ended(span: Span) -> Iterator[Span]:
     """Ends a span, and marks it where an exception passes through; the exception's text is not recorded."""
     try:
-        yield
+        yield span
     except BaseException as error:
         failed(span, type(error).__name__)
         raise

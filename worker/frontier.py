@@ -1,0 +1,44 @@
+"""Completed out of order, committed in order: how far one partition is settled. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Frontier:
+    """The records of one assigned partition that are read and not yet passed by what may be committed.
+
+    Offsets are read in rising order, with holes where the log has some. `committable` is the offset to commit: every
+    record read below it is settled; None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.committable: int | None = None
+        self._open: deque[int] = deque()
+        self._settled: set[int] = set()
+        self._last = -1
+
+    @property
+    def gap(self) -> int:
+        """How many records are read and not passed, settled or not."""
+        return len(self._open)
+
+    @property
+    def oldest(self) -> int | None:
+        """The offset that all others wait for."""
+        return self._open[0] if self._open else None
+
+    def read(self, offset: int) -> None:
+        """Takes note of a record. Raises ValueError for one that does not come behind all others."""
+        if offset <= self._last:
+            raise ValueError(f"offset {offset} was read after {self._last}")
+        self._last = offset
+        self._open.append(offset)
+
+    def settle(self, offset: int) -> None:
+        """Takes note that a record is settled. Each one is settled once."""
+        self._settled.add(offset)
+        while self._open and self._open[0] in self._settled:
+            passed = self._open.popleft()
+            self._settled.remove(passed)
+            self.committable = passed + 1

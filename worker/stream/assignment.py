@@ -1,0 +1,64 @@
+"""One assigned partition, for as long as this member has it.
+
+The consumer's thread makes it when the partition is assigned and forgets it when it is revoked: what a former
+assignment still reports is seen by nobody, so a completion from it is never committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from worker.frontier import Frontier
+from worker.stopping import Stop
+from worker.stream.records import Record
+from worker.work import Work
+
+
+class Assignment:
+    """A partition's records that are read and not settled, and how far it is settled.
+
+    The consumer's thread reads `committable`, `gap` and `bytes`, and alone uses `fetched` (the last offset that came),
+    `committed` and `paused_for`; all else belongs to the event loop.
+    """
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.fetched: int = -1
+        self.committed: int | None = None
+        self.paused_for: frozenset[str] = frozenset()
+        self.bytes = 0
+        self.stop = Stop()
+        self.unread: deque[Record] = deque()
+        self.in_hand: dict[int, tuple[Work, float]] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.reading: asyncio.Task[None] | None = None
+        self._frontier = Frontier()
+
+    @property
+    def committable(self) -> int | None:
+        """The offset that may be committed; None before the first."""
+        return self._frontier.committable
+
+    @property
+    def gap(self) -> int:
+        """How many records are read and not passed by what may be committed."""
+        return self._frontier.gap
+
+    def read(self, record: Record) -> None:
+        """Takes a record that was fetched."""
+        self._frontier.read(record.offset)
+        self.unread.append(record)
+        self.bytes += record.size
+
+    def settled(self, record: Record) -> None:
+        """A record is settled."""
+        del self.in_hand[record.offset]
+        self.bytes -= record.size
+        self._frontier.settle(record.offset)
+
+    def blocking(self) -> tuple[Work, float] | None:
+        """The work that all others of the partition wait for, and when it was read (monotonic seconds)."""
+        oldest = self._frontier.oldest
+        return self.in_hand.get(oldest) if oldest is not None else None

@@ -1,0 +1,160 @@
+"""Hands each record its turn: the events of one cart one at a time and in order, all carts side by side.
+
+Records of a partition are decoded in the order in which they were read, since only the event tells its cart; from there
+on each goes its own way. Lives on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from worker.errors import Abandoned, WorkerError
+from worker.lanes import Lanes, Place, lane_keys
+from worker.pipeline import Pipeline
+from worker.stream.assignment import Assignment
+from worker.stream.records import Record
+from worker.telemetry import names
+from worker.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A partition that goes no further: the event that holds it, and what that waits for."""
+
+    topic: str
+    partition: int
+    offset: int
+    cart_id: str | None
+    waits_for: str
+    seconds: float
+
+
+@dataclass(eq=False, slots=True)
+class _Errand:
+    work: Work
+    assignment: Assignment
+
+
+class Dispatcher:
+    """The events in hand of all assigned partitions. `fail` hears of what cannot be waited out."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        clock: Callable[[], float],
+        fail: Callable[[Exception], None],
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._pipeline = pipeline
+        self._clock = clock
+        self._fail = fail
+        self._log = log
+        self._lanes: Lanes[_Errand] = Lanes()
+
+    def accept(self, batches: Sequence[tuple[Assignment, Sequence[Record]]]) -> None:
+        """Takes records as they were fetched, in order within each partition."""
+        for assignment, records in batches:
+            if assignment.stop.asked:
+                continue
+            for record in records:
+                assignment.read(record)
+            if assignment.reading is None or assignment.reading.done():
+                assignment.reading = asyncio.get_running_loop().create_task(self._read(assignment))
+
+    async def close(self, assignments: Sequence[Assignment], seconds: float) -> None:
+        """Starts nothing more of these partitions, gives what is under way so long to settle, then cuts it off."""
+        for assignment in assignments:
+            assignment.stop.ask()
+            assignment.unread.clear()
+        under_way = _tasks(assignments)
+        if under_way:
+            _, late = await asyncio.wait(under_way, timeout=seconds)
+            for task in late:
+                task.cancel()
+        while under_way := _tasks(assignments):
+            await asyncio.wait(under_way)
+
+    def stalls(self, assignments: Iterable[Assignment], seconds: float) -> list[Stall]:
+        """The partitions that have waited for one event for longer than this."""
+        now = self._clock()
+        found: list[Stall] = []
+        for assignment in assignments:
+            blocking = assignment.blocking()
+            if blocking is not None and now - blocking[1] >= seconds:
+                work, since = blocking
+                place = (work.record.topic, work.record.partition, work.record.offset)
+                found.append(Stall(*place, work.cart_id, work.waits_for, now - since))
+        return found
+
+    async def _read(self, assignment: Assignment) -> None:
+        while assignment.unread:
+            record = assignment.unread.popleft()
+            work = self._pipeline.start(record, assignment.stop)
+            assignment.in_hand[record.offset] = (work, self._clock())
+            try:
+                work.decoded = await self._pipeline.decode(work)
+            except (Abandoned, asyncio.CancelledError):
+                work.span.end()
+                self._left(work)
+                return
+            except Exception:
+                work.span.end()
+                self._held(work)
+                return
+            event = work.event
+            place = self._lanes.join(_Errand(work, assignment), lane_keys(event) if event is not None else ())
+            if place.ahead == 0:
+                self._begin(place)
+            else:
+                work.waits_for = "an earlier event of its cart or order"
+
+    def _begin(self, place: Place[_Errand]) -> None:
+        task = asyncio.get_running_loop().create_task(self._carry_out(place))
+        tasks = place.work.assignment.tasks
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _carry_out(self, place: Place[_Errand]) -> None:
+        work, assignment = place.work.work, place.work.assignment
+        try:
+            await self._pipeline.settle(work)
+        except (Abandoned, asyncio.CancelledError):
+            self._left(work)
+        except WorkerError as error:
+            self._fail(error)
+            return
+        except Exception:
+            self._held(work)
+            return
+        else:
+            assignment.settled(work.record)
+        self._next(place)
+
+    def _next(self, place: Place[_Errand]) -> None:
+        """Those behind it may begin; those of a partition that is not ours any more are passed over."""
+        leaving = [place]
+        while leaving:
+            for ready in self._lanes.leave(leaving.pop()):
+                if ready.work.assignment.stop.asked:
+                    ready.work.work.span.end()
+                    leaving.append(ready)
+                else:
+                    self._begin(ready)
+
+    def _left(self, work: Work) -> None:
+        self._log.info(names.LOG_ABANDONED, **work.place, waited_for=work.waits_for)
+
+    def _held(self, work: Work) -> None:
+        """A defect: this event stops, and those behind it, until a restart; it is not lost and not committed."""
+        work.waits_for = "a mended worker: it met a defect, see the log"
+        self._log.exception(names.LOG_HELD, **work.place, mend="a defect: its cart waits here until a restart")
+
+
+def _tasks(assignments: Sequence[Assignment]) -> set[asyncio.Task[None]]:
+    tasks = {task for assignment in assignments for task in assignment.tasks}
+    return tasks | {a.reading for a in assignments if a.reading is not None and not a.reading.done()}

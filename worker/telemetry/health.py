@@ -1,0 +1,100 @@
+"""What a probe asks: is it alive, is it ready, and what holds it up. JSON over HTTP.
+
+`/livez`: the consumer's thread turns. `/readyz`: it has joined the group, brokers answer, Rokt takes the credentials;
+an outage of Rokt does not count. Both name the stalled partitions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from worker.errors import SettingsError
+from worker.stream.dispatch import Stall
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The worker at one moment. `idle_seconds` is since the consumer's thread last turned."""
+
+    idle_seconds: float
+    joined: bool
+    brokers_down: bool
+    credentials_refused: bool
+    stopping: bool
+    partitions: int
+    stalls: Sequence[Stall]
+
+
+ALIVE_SECONDS = 60.0
+
+
+def unready(state: State) -> list[str]:
+    """Why it is not ready; empty when it is."""
+    why = {
+        "has not joined the group yet": not state.joined,
+        "no broker answers": state.brokers_down,
+        "Rokt refuses the credentials": state.credentials_refused,
+        "is stopping": state.stopping,
+    }
+    return [reason for reason, holds in why.items() if holds]
+
+
+def application(state: Callable[[], State]) -> Starlette:
+    """The two answers as an ASGI application."""
+
+    async def livez(_: Request) -> JSONResponse:
+        now = state()
+        alive = now.idle_seconds < ALIVE_SECONDS
+        return JSONResponse(_body(now, [] if alive else ["the consumer's thread hangs"]), 200 if alive else 503)
+
+    async def readyz(_: Request) -> JSONResponse:
+        now = state()
+        why = unready(now)
+        return JSONResponse(_body(now, why), 503 if why else 200)
+
+    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])
+
+
+class HealthServer:
+    """Serves on the running event loop. Raises SettingsError when the address cannot be had."""
+
+    def __init__(self, host: str, port: int, state: Callable[[], State]) -> None:
+        try:
+            self._listener = socket.create_server((host, port))
+        except OSError as error:
+            raise SettingsError([f"WORKER_HEALTH__PORT: {host}:{port} cannot be had ({error.strerror})"]) from None
+        config = uvicorn.Config(
+            application(state), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
+        self._server = _Server(config)
+        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._listener]))
+
+    async def close(self) -> None:
+        """Stops listening."""
+        self._server.should_exit = True
+        await asyncio.wait({self._serving}, timeout=3)
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # signals are the worker's
+
+
+def _body(state: State, why: list[str]) -> dict[str, object]:
+    return {
+        "status": "ok" if not why else "not ok",
+        "why": why,
+        "partitions": state.partitions,
+        "stalls": [asdict(stall) for stall in state.stalls],
+    }

@@ -1,0 +1,46 @@
+"""What is in hand of one record, from being read to being settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from opentelemetry.trace import Span
+
+from worker.decode.decoder import Decoded, InvalidEvent, Tombstone, Undecodable
+from worker.events import Event
+from worker.stopping import Stop
+from worker.stream.records import Record
+from worker.telemetry.tracing import trace_id
+
+READING = "the schema registry"
+
+
+@dataclass(eq=False, slots=True)
+class Work:
+    """A record, its span, and who may stop it. `waits_for` says at any moment what it stands at, for people."""
+
+    record: Record
+    span: Span
+    stop: Stop
+    decoded: Decoded = field(default_factory=Tombstone)
+    waits_for: str = READING
+
+    @property
+    def event(self) -> Event | None:
+        """The event in it, if there is one."""
+        return None if isinstance(self.decoded, Tombstone | Undecodable | InvalidEvent) else self.decoded
+
+    @property
+    def cart_id(self) -> str | None:
+        """Its event's cart, if it names one."""
+        return self.event.cart_id if self.event is not None else None
+
+    @property
+    def trace_id(self) -> str | None:
+        """Its trace, 32 hex digits."""
+        return trace_id(self.span)
+
+    @property
+    def place(self) -> dict[str, str | int]:
+        """Where it was read, for the log."""
+        return {"topic": self.record.topic, "partition": self.record.partition, "offset": self.record.offset}
