@@ -9,19 +9,15 @@ class Frontier:
     """The records of one assigned partition that are read and not yet passed by what may be committed.
 
     Offsets are read in rising order, with holes where the log has some. `committable` is the offset to commit: every
-    record read below it is settled; None before the first.
+    record read below it is settled; None before the first. `passed` counts the records below it.
     """
 
     def __init__(self) -> None:
         self.committable: int | None = None
+        self.passed = 0
         self._open: deque[int] = deque()
         self._settled: set[int] = set()
         self._last = -1
-
-    @property
-    def gap(self) -> int:
-        """How many records are read and not passed, settled or not."""
-        return len(self._open)
 
     @property
     def oldest(self) -> int | None:
@@ -41,4 +37,5 @@ class Frontier:
         while self._open and self._open[0] in self._settled:
             passed = self._open.popleft()
             self._settled.remove(passed)
+            self.passed += 1
             self.committable = passed + 1

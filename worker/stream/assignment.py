@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 
 from worker.frontier import Frontier
 from worker.stopping import Stop
@@ -18,23 +19,25 @@ from worker.work import Work
 class Assignment:
     """A partition's records that are read and not settled, and how far it is settled.
 
-    The consumer's thread reads `committable`, `gap` and `bytes`, and alone uses `fetched` (the last offset that came),
+    The consumer's thread calls `fetch`, reads `committable`, `gap` and `bytes`, and alone uses `last_fetched`,
     `committed` and `paused_for`; all else belongs to the event loop.
     """
 
     def __init__(self, topic: str, partition: int) -> None:
         self.topic = topic
         self.partition = partition
-        self.fetched: int = -1
+        self.last_fetched = -1
         self.committed: int | None = None
         self.paused_for: frozenset[str] = frozenset()
-        self.bytes = 0
         self.stop = Stop()
         self.unread: deque[Record] = deque()
         self.in_hand: dict[int, tuple[Work, float]] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.reading: asyncio.Task[None] | None = None
         self._frontier = Frontier()
+        self._records_fetched = 0
+        self._bytes_fetched = 0
+        self._bytes_settled = 0
 
     @property
     def committable(self) -> int | None:
@@ -43,19 +46,29 @@ class Assignment:
 
     @property
     def gap(self) -> int:
-        """How many records are read and not passed by what may be committed."""
-        return self._frontier.gap
+        """How many records were fetched and are not passed by what may be committed."""
+        return self._records_fetched - self._frontier.passed
+
+    @property
+    def bytes(self) -> int:
+        """How much of what was fetched is not settled."""
+        return self._bytes_fetched - self._bytes_settled
+
+    def fetch(self, records: Sequence[Record]) -> None:
+        """Counts records at once as they are fetched: what waits for the event loop is in hand too."""
+        self.last_fetched = records[-1].offset
+        self._records_fetched += len(records)
+        self._bytes_fetched += sum(record.size for record in records)
 
     def read(self, record: Record) -> None:
         """Takes a record that was fetched."""
         self._frontier.read(record.offset)
         self.unread.append(record)
-        self.bytes += record.size
 
     def settled(self, record: Record) -> None:
         """A record is settled."""
         del self.in_hand[record.offset]
-        self.bytes -= record.size
+        self._bytes_settled += record.size
         self._frontier.settle(record.offset)
 
     def blocking(self) -> tuple[Work, float] | None:

@@ -134,11 +134,11 @@ class ConsumerThread(threading.Thread):
     def _fetched(self, partition: Partition, batch: Sequence[Record]) -> Assignment:
         """The assignment that a batch belongs to: a new one when the log was rewound under us (a topic made anew)."""
         assignment = self._assigned[partition]
-        if batch[0].offset <= assignment.fetched:
-            self._log.warning(names.LOG_REWOUND, **_where(assignment), offset=batch[0].offset, after=assignment.fetched)
+        if batch[0].offset <= (after := assignment.last_fetched):
+            self._log.warning(names.LOG_REWOUND, **_where(assignment), offset=batch[0].offset, after=after)
             self._close([assignment], 0.0)
             assignment = self._assigned[partition] = Assignment(*partition)
-        assignment.fetched = batch[-1].offset
+        assignment.fetch(batch)
         return assignment
 
     def _regulate(self) -> None:

@@ -1,0 +1,115 @@
+"""One trace for each event: from the shop's producer over every attempt at Rokt to the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.brokers import Broker
+from infra.events import SESSION, completed, encoded
+from infra.rokt import Rokt
+from infra.worker import API_KEY, Worker, until
+from worker.demo.spans import Collector, Span, of_trace
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SHOP = "00f067aa0ba902b7"
+PARENT = f"00-{TRACE}-{SHOP}-01"
+PATH = "/v1/Cart/confirm"
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with Collector() as running:
+        yield running
+
+
+def _traced(worker: Worker, collector: Collector, **settings: str) -> None:
+    worker.start(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY="100", **settings)
+
+
+def _named(spans: list[Span], name: str) -> list[Span]:
+    return [span for span in spans if span.name == name]
+
+
+def test_a_trace_leads_from_the_shop_to_every_attempt(
+    broker: Broker, worker: Worker, rokt: Rokt, collector: Collector
+) -> None:
+    rokt.faults(errors={"503": 1.0})
+    place = broker.produce(
+        worker.completed, encoded(completed("ada", attributes={"x": "canary"})), headers=[("traceparent", PARENT)]
+    )
+    _traced(worker, collector)
+    assert until(lambda: len(rokt.calls()) >= 2)
+    rokt.faults()
+    [outcome] = worker.read_outcomes(1)
+    assert worker.stop() == 0
+
+    spans = of_trace(collector.spans, TRACE)
+    [process] = _named(spans, f"process {worker.completed}")
+    attempts = _named(spans, f"POST {PATH}")
+    [send] = _named(spans, f"send {worker.outcomes}")
+    assert process.parent_id == SHOP
+    assert {span.parent_id for span in (*attempts, send)} == {process.span_id}
+    assert (
+        process.attributes.items()
+        >= {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": worker.completed,
+            "messaging.destination.partition.id": str(place.partition),
+            "messaging.kafka.offset": place.offset,
+            "messaging.consumer.group.name": worker.group,
+            "rokt.cart.id": "ada",
+            "rokt.order.id": "order-ada",
+            "rokt.status": "succeeded",
+            "rokt.idempotency_key": outcome["idempotencyKey"],
+        }.items()
+    )
+    assert [span.attributes["http.request.resend_count"] for span in attempts] == list(range(len(attempts)))
+    statuses = [span.attributes["http.response.status_code"] for span in attempts]
+    assert statuses == [503] * (len(attempts) - 1) + [200]
+    assert [span.failed for span in attempts] == [True] * (len(attempts) - 1) + [False]
+    assert attempts[0].attributes["error.type"] == "503"
+    assert attempts[0].attributes["url.full"] == rokt.url + PATH
+    assert [call["traceparent"].split("-")[2] for call in rokt.calls()] == [span.span_id for span in attempts]
+    everything = " ".join(f"{span.name} {span.attributes}" for span in collector.spans)
+    assert not [secret for secret in ("canary", API_KEY, SESSION, "19.99") if secret in everything]
+
+
+def test_the_dead_letter_carries_the_failing_attempts_context(
+    broker: Broker, worker: Worker, collector: Collector
+) -> None:
+    refused = completed("ada", roktSessionId=None)
+    broker.produce(worker.completed, encoded(refused), headers=[("traceparent", PARENT)])
+    _traced(worker, collector)
+    [letter] = broker.read(f"{worker.completed}.dlq", 1, 30)
+    assert worker.stop() == 0
+
+    [attempt] = _named(collector.spans, f"POST {PATH}")
+    carried = (letter.header("traceparent") or b"").decode().split("-")
+    assert carried[1:3] == [TRACE, attempt.span_id]
+    assert _named(collector.spans, f"send {worker.completed}.dlq")
+
+
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+def test_the_producers_context_can_be_a_link_instead(broker: Broker, worker: Worker, collector: Collector) -> None:
+    broker.produce(worker.completed, encoded(completed("ada")), headers=[("traceparent", PARENT)])
+    _traced(worker, collector, WORKER_TRACING__PRODUCER_CONTEXT="link")
+    [outcome] = worker.read_outcomes(1)
+    assert worker.stop() == 0
+
+    [process] = _named(collector.spans, f"process {worker.completed}")
+    assert process.trace_id == outcome["traceId"] != TRACE
+    assert process.parent_id == ""
+
+
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+def test_a_tracing_backend_that_is_down_changes_nothing(broker: Broker, worker: Worker) -> None:
+    for n in range(50):
+        broker.produce(worker.completed, encoded(completed(f"cart-{n}")), headers=[("traceparent", "not one")])
+    worker.start(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+
+    assert len(worker.read_outcomes(50)) == 50
+    assert worker.stop() == 0
+    assert worker.lag() == 0
