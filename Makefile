@@ -33,7 +33,7 @@ lock: ## Pins and hashes of every dependency, from pyproject.toml
 	@$(PYTHON) -m venv $(VENV)-lock
 	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@$(VENV)-lock/bin/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
+		--no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
 	@rm -rf $(VENV)-lock
 
 clean: ## Away with everything that was built
