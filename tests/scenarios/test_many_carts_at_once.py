@@ -161,3 +161,22 @@ def test_every_group_protocol_loses_nothing_when_a_member_goes(
     assert worker.all_committed()
     found = rokt.reservations()
     assert [found[reservation(f"cart-{n}")]["confirms"] for n in range(60)] == [1] * 60
+
+
+def test_a_paused_partition_that_comes_back_after_a_rebalance_is_read_again(
+    broker: Broker, worker: Worker, rokt: Rokt
+) -> None:
+    rokt.faults(errors={"503": 1.0}, only_carts="bad")
+    for partition in range(2):
+        broker.produce(worker.completed, encoded(completed(f"bad-{partition}")), partition=partition)
+        for n in range(40):
+            broker.produce(worker.completed, encoded(completed(f"{partition}-{n}")), partition=partition)
+    few = {"WORKER_KAFKA__MAX_GAP_RECORDS": "10", "WORKER_KAFKA__BATCH_RECORDS": "5"}
+    worker.start(**few, WORKER_SHUTDOWN__DRAIN_SECONDS="1")
+    assert until(lambda: len([line for line in worker.lines("kafka.paused") if line["reasons"]]) >= 2)
+    worker.start(**few, WORKER_SHUTDOWN__DRAIN_SECONDS="1")
+    assert until(lambda: worker.lines("kafka.revoked"))
+    assert worker.stop() == 0
+
+    rokt.faults()
+    assert worker.all_committed()

@@ -51,11 +51,11 @@ def run(env_file: Path | None, secrets_dir: Path | None) -> None:
     """
     try:
         settings = loading.load(os.environ, env_file, secrets_dir)
+        log = logs.configure(settings.log.format, settings.log.level)
         _telemetry_from(env_file)
         provider = export.tracer_provider(os.environ)
     except SettingsError as error:
         _refuse(error)
-    log = logs.configure(settings.log.format, settings.log.level)
     for name in without_effect(settings):
         log.warning(names.LOG_NO_EFFECT, setting=name, why="accepted, but this version does nothing with it yet")
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

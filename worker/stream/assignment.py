@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from worker.frontier import Frontier
 from worker.stopping import Stop
+from worker.stream.pauses import UNKNOWN
 from worker.stream.records import Record
 from worker.work import Work
 
@@ -28,7 +29,7 @@ class Assignment:
         self.partition = partition
         self.last_fetched = -1
         self.committed: int | None = None
-        self.paused_for: frozenset[str] = frozenset()
+        self.paused_for = UNKNOWN
         self.stop = Stop()
         self.unread: deque[Record] = deque()
         self.in_hand: dict[int, tuple[Work, float]] = {}

@@ -7,6 +7,7 @@ bounded: a revoked partition's events in hand, and the drain at the end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ from worker.errors import WorkerError
 from worker.stream.assignment import Assignment
 from worker.stream.brokers import Brokers
 from worker.stream.dispatch import Dispatcher
-from worker.stream.pauses import Limits, reasons
+from worker.stream.pauses import UNKNOWN, Limits, reasons
 from worker.stream.records import Record, from_message
 from worker.telemetry import names
 
@@ -144,7 +145,7 @@ class ConsumerThread(threading.Thread):
     def _regulate(self) -> None:
         """Pauses the partitions that have a reason to be, and resumes those that have none left."""
         current = reasons(list(self._assigned.values()), self._limits, self._held())
-        pause = [a for a, why in current.items() if why and not a.paused_for]
+        pause = [a for a, why in current.items() if why and (not a.paused_for or a.paused_for == UNKNOWN)]
         resume = [a for a, why in current.items() if a.paused_for and not why]
         try:
             if pause:
@@ -156,7 +157,8 @@ class ConsumerThread(threading.Thread):
             return
         for assignment, why in current.items():
             if why != assignment.paused_for:
-                self._log.info(names.LOG_PAUSED, **_where(assignment), reasons=sorted(why), gap=assignment.gap)
+                if why or assignment.paused_for != UNKNOWN:
+                    self._log.info(names.LOG_PAUSED, **_where(assignment), reasons=sorted(why), gap=assignment.gap)
                 assignment.paused_for = why
 
     def _commit_when_due(self) -> None:
@@ -234,7 +236,8 @@ class ConsumerThread(threading.Thread):
     def _drain(self) -> None:
         """Lets the events in hand finish, still answering the group, and commits them."""
         assignments = list(self._assigned.values())
-        self._consumer.pause([TopicPartition(a.topic, a.partition) for a in assignments])
+        with contextlib.suppress(KafkaException):  # in the middle of a rebalance; what is fetched is dropped anyway
+            self._consumer.pause([TopicPartition(a.topic, a.partition) for a in assignments])
         closing = self._close(assignments, self._pace.drain_seconds)
         end = monotonic() + self._pace.drain_seconds + GRACE_SECONDS
         while not closing.done() and monotonic() < end:

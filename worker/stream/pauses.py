@@ -1,7 +1,8 @@
 """Why a partition is not read at the moment. Reasons are worked out afresh each time, so no pauser can undo another.
 
 Pure. A partition is paused while it has at least one reason: it is too far ahead of what may be committed (`gap`), too
-much is in hand altogether (`memory`), or something that holds for all partitions.
+much is in hand altogether (`memory`), or something that holds for all partitions. The client library keeps a partition
+paused through a revoke and a new assignment, so at first the reasons are UNKNOWN, and it is resumed if there are none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+UNKNOWN = frozenset({"unknown"})
 GAP = "gap"
 MEMORY = "memory"
 AGAIN_BELOW = 0.5
