@@ -61,7 +61,7 @@ class CheckoutCompleted(Struct, frozen=True, rename="camel"):
     cart_id: Id
     order_id: Id
     rokt_session_id: HeaderText | None = None
-    locale: HeaderText | None = None
+    locale: str | None = None
     items: tuple[CompletedItem, ...] = ()
     pay_pal_order_id: str | None = None
     merchant_id: str | None = None
@@ -76,7 +76,7 @@ class OrderCancelled(Struct, frozen=True, rename="camel"):
     order_id: Id
     items: tuple[CancelledItem, ...]
     cart_id: str | None = None
-    locale: HeaderText | None = None
+    locale: str | None = None
 
 
 class CartAbandoned(Struct, frozen=True, rename="camel"):
@@ -87,7 +87,7 @@ class CartAbandoned(Struct, frozen=True, rename="camel"):
     cart_id: Id
     items: tuple[AbandonedItem, ...]
     rokt_session_id: HeaderText | None = None
-    locale: HeaderText | None = None
+    locale: str | None = None
     attributes: dict[str, str] | None = None
 
 

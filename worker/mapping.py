@@ -6,6 +6,7 @@ Confirmed Item); absent optional fields are left out, never sent as null.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -13,6 +14,9 @@ import msgspec
 
 from worker.events import CancelledItem, CartAbandoned, CheckoutCompleted, CompletedItem, Event, OrderCancelled
 from worker.keys import Operation, cancel_key, confirm_key, release_key
+
+LANGUAGE_KEPT = 64
+LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")  # RFC 9110, section 12.5.4: language-range
 
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
@@ -93,7 +97,7 @@ def _confirm(event: CheckoutCompleted) -> Call:
         cart_id=event.cart_id,
         order_id=event.order_id,
         session_id=event.rokt_session_id or None,
-        locale=event.locale or None,
+        locale=_language(event.locale),
     )
 
 
@@ -131,7 +135,7 @@ def _cancel(event: OrderCancelled, reservation: str, item: CancelledItem) -> Cal
         cart_id=event.cart_id or None,
         order_id=event.order_id,
         session_id=None,
-        locale=event.locale or None,
+        locale=_language(event.locale),
     )
 
 
@@ -152,9 +156,15 @@ def _release(event: CartAbandoned) -> Calls | NothingToDo:
         cart_id=event.cart_id,
         order_id=None,
         session_id=event.rokt_session_id or None,
-        locale=event.locale or None,
+        locale=_language(event.locale),
     )
     return Calls((call,))
+
+
+def _language(locale: str | None) -> str | None:
+    """A locale as Accept-Language takes it, `en_US` as `en-US`; one that is none is left to the worker's setting."""
+    tag = (locale or "").replace("_", "-")
+    return tag if len(tag) <= LANGUAGE_KEPT and LANGUAGE.fullmatch(tag) else None
 
 
 def _number(price: Decimal | None) -> Decimal | None:

@@ -22,9 +22,7 @@ from worker.retry import Backoff, Chance
 from worker.rokt.answers import Answer, Denied, Failed, Throttled
 from worker.rokt.client import RoktClient
 from worker.settle import Settlement
-from worker.stopping import Stop
 from worker.stream.outcomes import Outcome
-from worker.stream.records import Record
 from worker.telemetry import names
 from worker.telemetry.tracing import Source, Tracing, ended
 from worker.verdict import Death, History, Settled, TryAgain, judge
@@ -57,17 +55,13 @@ class Pipeline:
         self._now = now
         self._log = log
 
-    def start(self, record: Record, stop: Stop) -> Work:
-        """Takes a record in hand and opens its span."""
-        size = None if record.value is None else len(record.value)
-        span = self._tracing.process(Source(record.topic, record.partition, record.offset, record.headers, size))
-        return Work(record, span, stop)
-
     async def decode(self, work: Work) -> Decoded:
         """What the record holds; waits for as long as the registry cannot be asked: that is not the record's fault.
 
         Raises Abandoned when it was told to stop first.
         """
+        if work.record.unreadable:
+            return Undecodable(work.record.unreadable)
         tries = 0
         while True:
             try:
@@ -87,7 +81,10 @@ class Pipeline:
 
     async def settle(self, work: Work) -> None:
         """Maps, calls and settles a decoded record, whose turn it is; ends its span. Raises Abandoned."""
-        with ended(work.span):
+        record = work.record
+        size = None if record.value is None else len(record.value)
+        source = Source(record.topic, record.partition, record.offset, record.headers, size)
+        with ended(self._tracing.process(source)) as work.span:
             match work.decoded:
                 case Tombstone():
                     self._skip(work, "a tombstone")

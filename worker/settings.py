@@ -20,6 +20,8 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -32,6 +34,7 @@ from pydantic_settings import (
 PREFIX = "WORKER_"
 DELIMITER = "__"
 LATER = {"effect": "later"}
+SOURCES = ("checkout_completed", "order_cancelled", "cart_abandoned")
 
 
 def _names(value: object) -> object:
@@ -49,7 +52,8 @@ def _properties(value: object) -> object:
         raise ValueError('allowed: a JSON object of librdkafka properties, such as {"security.protocol": "SSL"}')
     wrong = {name for name, held in OURS.items() if name in found and found[name] not in held}
     if wrong:
-        raise ValueError(f"{', '.join(sorted(wrong))} cannot be changed: the guarantees stand on it")
+        elsewhere = "".join(f"; for {name} there is {INSTEAD[name]}" for name in sorted(wrong) if name in INSTEAD)
+        raise ValueError(f"{', '.join(sorted(wrong))} cannot be changed here: the guarantees stand on it{elsewhere}")
     return found
 
 
@@ -59,9 +63,13 @@ def _web_address(value: str) -> str:
         whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         whole = False
-    if not whole or parts.query or parts.fragment or parts.username or parts.password:
+    if not whole or not _plain(value) or parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError("allowed: http://host[:port][/path] or https://..., without credentials or a query")
     return value.rstrip("/")
+
+
+def _plain(value: str) -> bool:
+    return value.isascii() and value.isprintable() and " " not in value
 
 
 def _header_text(value: str) -> str:
@@ -87,13 +95,21 @@ OURS: Final[dict[str, tuple[object, ...]]] = {
     "enable.idempotence": (True, "true"),
     "acks": ("all", -1, "-1"),
     "request.required.acks": ("all", -1, "-1"),
+    "transactional.id": (),
+    "delivery.report.only.error": (False, "false"),
     "bootstrap.servers": (),
     "metadata.broker.list": (),
     "group.id": (),
 }
+INSTEAD: Final = {
+    "bootstrap.servers": "WORKER_KAFKA__BOOTSTRAP_SERVERS",
+    "metadata.broker.list": "WORKER_KAFKA__BOOTSTRAP_SERVERS",
+    "group.id": "WORKER_KAFKA__GROUP_ID",
+}
 
 Properties = Annotated[dict[str, str | bool | int | float], NoDecode, BeforeValidator(_properties)]
-Topics = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
+TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+Topics = Annotated[tuple[TopicName, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 HeaderText = Annotated[str, Field(min_length=1), AfterValidator(_header_text)]
 HeaderSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_header_secret)]
@@ -103,22 +119,23 @@ PathText = Annotated[str, AfterValidator(_path)]
 class Group(BaseModel):
     """A group of settings; names outside of it are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
 
 class KafkaSettings(Group):
     """The cluster and how it is read."""
 
-    bootstrap_servers: Annotated[str, Field(min_length=1)]
+    bootstrap_servers: Annotated[str, Field(pattern=r"^\S+$")]
     group_id: Annotated[str, Field(min_length=1)] = "rokt-worker"
     properties: Properties = {}
-    batch_records: PositiveInt = 500
+    batch_records: Annotated[int, Field(gt=0, le=10_000)] = 500
     poll_seconds: PositiveFloat = 0.02
     commit_seconds: PositiveFloat = 1.0
-    delivery_seconds: Annotated[float, Field(ge=1)] = 30.0
-    metadata_seconds: PositiveFloat = 10.0
+    delivery_seconds: Annotated[float, Field(ge=1, le=86_400)] = 30.0
+    metadata_seconds: Annotated[float, Field(gt=0, le=3_600)] = 10.0
     commit_records: PositiveInt = 1_000
     max_gap_records: PositiveInt = 10_000
+    max_under_way: PositiveInt = 5_000
     max_bytes: PositiveInt = 64 * 1024 * 1024
     stall_seconds: PositiveFloat = 60.0
 
@@ -129,9 +146,19 @@ class TopicSettings(Group):
     checkout_completed: Topics = ("checkout-completed",)
     order_cancelled: Topics = ("order-cancelled",)
     cart_abandoned: Topics = ("cart-abandoned",)
-    outcomes: Annotated[str, Field(min_length=1)] = "rokt-outcomes"
-    dead_letter_suffix: Annotated[str, Field(min_length=1)] = ".dlq"
+    outcomes: TopicName = "rokt-outcomes"
+    dead_letter_suffix: TopicName = ".dlq"
     transactions: Annotated[str, Field(min_length=1, json_schema_extra=LATER)] = "rokt-transactions"
+
+    @field_validator("dead_letter_suffix", mode="after")
+    @classmethod
+    def _nothing_is_read_that_is_written(cls, suffix: str, info: ValidationInfo) -> str:
+        given = info.data
+        sources = {t for name in SOURCES for t in given.get(name, ())}
+        written = {given.get("outcomes"), *(source + suffix for source in sources)}
+        if both := sources & written:
+            raise ValueError(f"a topic cannot be read and written both: {', '.join(sorted(both))}")
+        return suffix
 
 
 class RegistrySettings(Group):
@@ -166,9 +193,9 @@ class RoktSettings(Group):
     ca_location: Path | None = None
     timeout_seconds: PositiveFloat = 10.0
     connect_timeout_seconds: PositiveFloat = 3.0
-    read_timeout_seconds: PositiveFloat = 10.0
+    read_timeout_seconds: PositiveFloat | None = None
     write_timeout_seconds: PositiveFloat = 5.0
-    pool_timeout_seconds: PositiveFloat = 10.0
+    pool_timeout_seconds: PositiveFloat | None = None
     keepalive_seconds: PositiveFloat = 30.0
     max_concurrency: PositiveInt = 64
     max_response_bytes: PositiveInt = 4 * 1024 * 1024

@@ -105,7 +105,8 @@ class Settlement:
                     continue
                 tries += 1
                 wait = self._backoff.delay(tries, self._chance)
-                self._log.warning(
+                doubled = tries & (tries - 1) == 0
+                (self._log.warning if doubled else self._log.debug)(
                     names.LOG_WRITE_WAITING, topic=topic, tries=tries, why=str(error), next_try_seconds=round(wait, 3)
                 )
                 await work.stop.sleep(wait, finish=True)

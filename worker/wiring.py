@@ -86,7 +86,7 @@ def build(
     probe = Backoff(retry.denied_initial_seconds, retry.denied_max_seconds)
     gate = Gate(time.monotonic, probe, _teller(log), settings.rokt.max_concurrency)
     pipeline = _pipeline(settings, registry, client, gate, publisher, tracing, log)
-    dispatcher = Dispatcher(pipeline, clock=time.monotonic, fail=failed, log=log)
+    dispatcher = Dispatcher(pipeline, max_under_way=kafka.max_under_way, clock=time.monotonic, fail=failed, log=log)
     consumer = ConsumerThread(
         consumer_config,
         list(config.event_types(settings.topics)),

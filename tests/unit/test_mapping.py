@@ -237,3 +237,20 @@ def test_ten_thousand_items_go_into_one_confirm() -> None:
 def test_text_beyond_ascii_reaches_rokt_as_it_is() -> None:
     call = only(msgspec.structs.replace(FULL, attributes={"name": 'Zoë "☃" \n'}))
     assert json.loads(call.body)["attributes"] == {"name": 'Zoë "☃" \n'}
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [
+        ("en_US", "en-US"),
+        ("zh-Hant-TW", "zh-Hant-TW"),
+        ("", None),
+        ("a\r\nx: y", None),
+        ("☃", None),
+        ("x-" * 90 + "x", None),
+    ],
+)
+def test_a_locale_that_is_none_is_left_to_the_workers_setting(locale: str, language: str | None) -> None:
+    mapped = map_event(CheckoutCompleted("e", 0, "c", "o", locale=locale))
+    assert isinstance(mapped, Calls)
+    assert mapped.calls[0].locale == language

@@ -27,6 +27,8 @@ FILES: dict[EventType, str] = {
     "CartAbandoned": "cart-abandoned",
 }
 OUTCOME = "rokt-outcomes"
+NESTED = ("fields", "type", "items", "values")
+UNDERSTOOD = ("decimal", "timestamp-millis", "timestamp-micros")
 
 _MALFORMED = (LookupError, ValueError, TypeError, AttributeError, RecursionError)
 
@@ -69,8 +71,8 @@ def resolve(text: str, references: dict[str, str], readers: dict[EventType, dict
     named: dict[str, Any] = {}
     try:
         for referenced in references.values():
-            parse_schema(json.loads(referenced), named)
-        writer = parse_schema(json.loads(text), named)
+            parse_schema(_plain(json.loads(referenced)), named)
+        writer = parse_schema(_plain(json.loads(text)), named)
     except (SchemaParseException, UnknownType, *_MALFORMED) as error:
         return Unusable(f"the registry's schema cannot be parsed ({type(error).__name__})")
     members = writer if isinstance(writer, list) else [writer]
@@ -78,6 +80,20 @@ def resolve(text: str, references: dict[str, str], readers: dict[EventType, dict
     if not any(branches):
         return Unusable(f"the writer's schema is none of {', '.join(readers)}")
     return Resolved(branches, union=isinstance(writer, list))
+
+
+def _plain(schema: Schema) -> Schema:
+    """The schema with only those logical types that the readers have too; of the others Avro takes the type beneath."""
+    if isinstance(schema, list):
+        return [_plain(member) for member in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _plain(value) if name in NESTED else value for name, value in schema.items()}
+    logical = str(plain.get("logicalType", "")).removeprefix("local-")
+    if logical in UNDERSTOOD:
+        return plain | {"logicalType": logical}
+    plain.pop("logicalType", None)
+    return plain
 
 
 def _branch(writer: Schema, named: dict[str, Any], readers: dict[EventType, dict[str, Any]]) -> Branch | None:

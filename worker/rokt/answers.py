@@ -10,7 +10,9 @@ every other 4xx, a redirect            Refused      not done, and never will be
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -121,12 +123,15 @@ def _accepted(status: int, body: bytes, items: tuple[CallItem, ...], unread: str
             said = _items_of(msgspec.json.decode(body))
         except (ValueError, TypeError, RecursionError) as error:
             unread = f"not the JSON expected ({type(error).__name__})"
-    by_id: dict[tuple[str, str], dict[str, object]] = {}
+    by_id: dict[tuple[str, str], list[dict[str, object]]] = defaultdict(list)
     for one in said:
         for name in ("itemReservationId", "cartItemId"):
             if value := _text(one, name):
-                by_id[name, value] = one
-    return Accepted(status, tuple(_item(item, by_id) for item in items), unread)
+                by_id[name, value].append(one)
+    found = [_about(item, by_id) for item in items]
+    heard = {id(one) for those in found for one in those}
+    strays = [one for one in said if id(one) not in heard and _failed(one)]
+    return Accepted(status, tuple(map(partial(_item, strays=bool(strays)), items, found)), unread)
 
 
 def _items_of(document: object) -> list[dict[str, object]]:
@@ -138,20 +143,35 @@ def _items_of(document: object) -> list[dict[str, object]]:
     return [item for item in items if isinstance(item, dict)]
 
 
-def _item(item: CallItem, said: dict[tuple[str, str], dict[str, object]]) -> ItemAnswer:
-    """One item as it was answered, field by field: one odd field must not hide a `success: false` beside it."""
-    of_it = said.get(("itemReservationId", item.item_reservation_id or ""))
-    if of_it is None:
-        of_it = said.get(("cartItemId", item.cart_item_id or "")) or {}
-        if item.item_reservation_id and _text(of_it, "itemReservationId"):
-            of_it = {}  # another reservation of the same cart item
+def _about(item: CallItem, said: dict[tuple[str, str], list[dict[str, object]]]) -> list[dict[str, object]]:
+    """What was said of an item: by its reservation, and by its cart item where no other reservation is named."""
+    by_reservation = said.get(("itemReservationId", item.item_reservation_id or ""), [])
+    by_cart_item = said.get(("cartItemId", item.cart_item_id or ""), [])
+    return by_reservation + [
+        one for one in by_cart_item if not (item.item_reservation_id and _text(one, "itemReservationId"))
+    ]
+
+
+def _failed(one: dict[str, object]) -> bool:
+    return one.get("success") in (False, "false")
+
+
+def _item(item: CallItem, said: list[dict[str, object]], *, strays: bool) -> ItemAnswer:
+    """One item as it was answered, field by field: one odd field must not hide a `success: false` beside it.
+
+    An item of which nothing was said has failed where `strays` failed: answers that fit no item of the call.
+    """
     return ItemAnswer(
-        cart_item_id=item.cart_item_id or _text(of_it, "cartItemId"),
-        item_reservation_id=item.item_reservation_id or _text(of_it, "itemReservationId"),
-        item_confirmation_id=_text(of_it, "itemConfirmationId"),
-        item_confirmation_url=_text(of_it, "itemConfirmationUrl"),
-        success=of_it.get("success") is not False,
+        cart_item_id=item.cart_item_id or _first(said, "cartItemId"),
+        item_reservation_id=item.item_reservation_id or _first(said, "itemReservationId"),
+        item_confirmation_id=_first(said, "itemConfirmationId"),
+        item_confirmation_url=_first(said, "itemConfirmationUrl"),
+        success=not any(_failed(one) for one in said) if said else not strays,
     )
+
+
+def _first(said: list[dict[str, object]], name: str) -> str | None:
+    return next((value for one in said if (value := _text(one, name))), None)
 
 
 def _text(fields: dict[str, object], name: str) -> str | None:

@@ -31,13 +31,16 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `total` bounds an attempt as a whole, from asking for a connection to the last byte of the answer."""
+    """Seconds. `total` bounds an attempt as a whole, from asking for a connection to the last byte of the answer.
+
+    `read` is each wait for bytes, `write` each 64 KiB, `pool` a free connection; None leaves it to `total`.
+    """
 
     total: float
     connect: float
-    read: float
     write: float
-    pool: float
+    read: float | None = None
+    pool: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class RoktClient:
         if session_id:
             headers["rokt-session-id"] = session_id
         if language := (locale or self._access.accept_language):
-            headers["accept-language"] = language.replace("_", "-")
+            headers["accept-language"] = language
         return headers
 
     def _key(self, key: str) -> dict[str, str]:

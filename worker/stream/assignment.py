@@ -31,6 +31,7 @@ class Assignment:
         self.committed: int | None = None
         self.paused_for = UNKNOWN
         self.stop = Stop()
+        self.defective = False
         self.unread: deque[Record] = deque()
         self.in_hand: dict[int, tuple[Work, float]] = {}
         self.tasks: set[asyncio.Task[None]] = set()

@@ -31,6 +31,7 @@ from worker.telemetry import names
 Partition = tuple[str, int]
 
 GRACE_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 UNKNOWN_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)  # noqa: SLF001 - its public name
 
 
@@ -112,7 +113,7 @@ class ConsumerThread(threading.Thread):
                 self._consumer.close()
         except KafkaException as error:
             failure = WorkerError(_said(error.args[0]))
-        except Exception as error:
+        except Exception as error:  # handed over whole: the loop logs it, and ends with exit code 1
             failure = error
         self._loop.call_soon_threadsafe(self._ended, failure)
 
@@ -133,12 +134,17 @@ class ConsumerThread(threading.Thread):
         self._brokers.look(self._consumer)
 
     def _fetched(self, partition: Partition, batch: Sequence[Record]) -> Assignment:
-        """The assignment that a batch belongs to: a new one when the log was rewound under us (a topic made anew)."""
+        """The assignment that a batch belongs to. Raises WorkerError when the log was rewound under us.
+
+        That is a topic made anew, or a log cut short by an unclean election. What is in hand then belongs to another
+        log than what comes; a new start reads on from what was committed, or from the beginning.
+        """
         assignment = self._assigned[partition]
-        if batch[0].offset <= (after := assignment.last_fetched):
-            self._log.warning(names.LOG_REWOUND, **_where(assignment), offset=batch[0].offset, after=after)
-            self._close([assignment], 0.0)
-            assignment = self._assigned[partition] = Assignment(*partition)
+        last = assignment.last_fetched
+        for record in batch:
+            if record.offset <= last:
+                raise WorkerError(f"{record.topic}/{record.partition} was rewound: offset {record.offset} after {last}")
+            last = record.offset
         assignment.fetch(batch)
         return assignment
 
@@ -216,11 +222,7 @@ class ConsumerThread(threading.Thread):
         """Events in hand may finish within a budget; what is settled is committed; the rest is dropped."""
         leaving = [a for p in partitions if (a := self._assigned.get((p.topic, p.partition))) is not None]
         if leaving:
-            closing = self._close(leaving, self._pace.revoke_seconds)
-            try:
-                closing.result(self._pace.revoke_seconds + GRACE_SECONDS)
-            except FutureTimeoutError:
-                closing.cancel()
+            self._wait(self._close(leaving, self._pace.revoke_seconds), self._pace.revoke_seconds + GRACE_SECONDS)
             self._commit(leaving, asynchronous=False)
             self._log.info(names.LOG_REVOKED, partitions=_listed(partitions))
         for assignment in leaving:
@@ -241,11 +243,23 @@ class ConsumerThread(threading.Thread):
         closing = self._close(assignments, self._pace.drain_seconds)
         end = monotonic() + self._pace.drain_seconds + GRACE_SECONDS
         while not closing.done() and monotonic() < end:
+            self.turned_at = monotonic()
             self._consumer.consume(1, self._pace.poll_seconds)
         self._commit(list(self._assigned.values()), asynchronous=False)
 
     def _close(self, assignments: Sequence[Assignment], seconds: float) -> Future[None]:
         return asyncio.run_coroutine_threadsafe(self._dispatcher.close(assignments, seconds), self._loop)
+
+    def _wait(self, closing: Future[None], seconds: float) -> None:
+        end = monotonic() + seconds
+        while monotonic() < end:
+            self.turned_at = monotonic()
+            try:
+                closing.result(LOOK_SECONDS)
+                return
+            except FutureTimeoutError:
+                continue
+        closing.cancel()
 
     def _trouble(self, error: KafkaError, message: Message) -> None:
         if error.fatal():

@@ -7,6 +7,7 @@ on each goes its own way. Lives on the event loop.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from worker.stream.assignment import Assignment
 from worker.stream.records import Record
 from worker.telemetry import names
 from worker.work import Work
+
+BREATH = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,16 @@ class _Errand:
 
 
 class Dispatcher:
-    """The events in hand of all assigned partitions. `fail` hears of what cannot be waited out."""
+    """The events in hand of all assigned partitions; `max_under_way` of them are begun and not settled at one time.
+
+    `fail` hears of what cannot be waited out.
+    """
 
     def __init__(
         self,
         pipeline: Pipeline,
         *,
+        max_under_way: int,
         clock: Callable[[], float],
         fail: Callable[[Exception], None],
         log: FilteringBoundLogger,
@@ -55,11 +62,14 @@ class Dispatcher:
         self._fail = fail
         self._log = log
         self._lanes: Lanes[_Errand] = Lanes()
+        self._ready: deque[Place[_Errand]] = deque()
+        self._max_under_way = max_under_way
+        self._under_way = 0
 
     def accept(self, batches: Sequence[tuple[Assignment, Sequence[Record]]]) -> None:
         """Takes records as they were fetched, in order within each partition."""
         for assignment, records in batches:
-            if assignment.stop.asked:
+            if assignment.stop.asked or assignment.defective:
                 continue
             for record in records:
                 assignment.read(record)
@@ -92,32 +102,56 @@ class Dispatcher:
         return found
 
     async def _read(self, assignment: Assignment) -> None:
+        count = 0
         while assignment.unread:
+            count += 1
+            if count % BREATH == 0:
+                await asyncio.sleep(0)  # so that calls and probes are not kept waiting by a backlog
+                continue
             record = assignment.unread.popleft()
-            work = self._pipeline.start(record, assignment.stop)
+            work = Work(record, assignment.stop)
             assignment.in_hand[record.offset] = (work, self._clock())
             try:
                 work.decoded = await self._pipeline.decode(work)
             except (Abandoned, asyncio.CancelledError):
-                work.span.end()
                 self._left(work)
                 return
             except Exception:
-                work.span.end()
+                assignment.defective = True  # its cart is not known, so what is behind it in the partition must wait
+                assignment.unread.clear()
                 self._held(work)
                 return
             event = work.event
             place = self._lanes.join(_Errand(work, assignment), lane_keys(event) if event is not None else ())
             if place.ahead == 0:
                 self._begin(place)
+                self._start_some()
             else:
                 work.waits_for = "an earlier event of its cart or order"
 
     def _begin(self, place: Place[_Errand]) -> None:
+        place.work.work.waits_for = "its turn"
+        self._ready.append(place)
+
+    def _start_some(self) -> None:
+        while self._ready and self._under_way < self._max_under_way:
+            place = self._ready.popleft()
+            if place.work.assignment.stop.asked:
+                self._next(place)
+            else:
+                self._start(place)
+
+    def _start(self, place: Place[_Errand]) -> None:
+        self._under_way += 1
         task = asyncio.get_running_loop().create_task(self._carry_out(place))
         tasks = place.work.assignment.tasks
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        task.add_done_callback(self._over)
+
+    def _over(self, _: asyncio.Task[None]) -> None:
+        self._under_way -= 1
+        self._start_some()
 
     async def _carry_out(self, place: Place[_Errand]) -> None:
         work, assignment = place.work.work, place.work.assignment
@@ -141,7 +175,6 @@ class Dispatcher:
         while leaving:
             for ready in self._lanes.leave(leaving.pop()):
                 if ready.work.assignment.stop.asked:
-                    ready.work.work.span.end()
                     leaving.append(ready)
                 else:
                     self._begin(ready)

@@ -24,21 +24,25 @@ def tracer_provider(environ: Mapping[str, str]) -> TracerProvider:
     resource = Resource.create() if "OTEL_SERVICE_NAME" in environ else Resource.create({SERVICE_NAME: "rokt-worker"})
     try:
         provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        if (exporter := _exporter(environ)) is not None:
+        for exporter in _exporters(environ):
             provider.add_span_processor(BatchSpanProcessor(exporter))
     except ValueError as error:
         raise SettingsError([f"OTEL_*: {error}"]) from None
     return provider
 
 
-def _exporter(environ: Mapping[str, str]) -> SpanExporter | None:
-    asked = environ.get("OTEL_TRACES_EXPORTER", "").strip()
-    if asked == "none" or (not asked and not any(environ.get(name) for name in ENDPOINTS)):
-        return None
-    if asked == "console":
-        return ConsoleSpanExporter()
-    if asked not in ("", "otlp"):
-        raise SettingsError([f"OTEL_TRACES_EXPORTER: given {asked!r}; allowed: otlp, console, none"])
+def _exporters(environ: Mapping[str, str]) -> list[SpanExporter]:
+    asked = [name.strip() for name in environ.get("OTEL_TRACES_EXPORTER", "").split(",") if name.strip()]
+    if not asked and any(environ.get(name) for name in ENDPOINTS):
+        asked = ["otlp"]
+    if wrong := [name for name in asked if name not in ("otlp", "console", "none")]:
+        raise SettingsError([f"OTEL_TRACES_EXPORTER: given {wrong[0]!r}; allowed: otlp, console, none"])
+    if "none" in asked:
+        return []
+    return [ConsoleSpanExporter() if name == "console" else _otlp(environ) for name in asked]
+
+
+def _otlp(environ: Mapping[str, str]) -> SpanExporter:
     protocol = next((environ[name] for name in PROTOCOLS if environ.get(name)), "http/protobuf")
     if protocol == "grpc":
         return GrpcExporter()
