@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock clean
+.PHONY: help demo test faults bench check lock clean
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -15,6 +15,12 @@ demo: $(READY) ## The whole job on this machine, under a minute, nothing to star
 
 test: $(READY) ## Every test, on the embedded broker and on a real Apache Kafka where one can be had
 	@$(BIN)/python -m pytest
+
+faults: $(READY) ## The long fault runs: crashes, rebalances, a dying broker; about half an hour
+	@WORKER_TEST_FAULTS=long $(BIN)/python -m pytest -s tests/faults
+
+bench: $(READY) ## Events a second and CPU per event at 64, 256 and 800 calls in flight, on a real Kafka
+	@cd tests && ../$(BIN)/python -m bench.throughput
 
 check: $(READY) ## ruff and mypy --strict
 	@$(BIN)/ruff check .

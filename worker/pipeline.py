@@ -1,6 +1,6 @@
 """The way of one event: decode, take its turn, map, call, settle.
 
-`Dispatcher` (worker/stream/dispatch.py) has a record decoded, finds its turn among the events of its cart, and then has
+`Dispatcher` (worker/dispatch.py) has a record decoded, finds its turn among the events of its cart, and then has
 it settled, which reads the steps in order. When `settle` returns, every call of the event has an outcome or a dead
 letter that the broker acknowledged. When it raises, nothing of it may be committed.
 """

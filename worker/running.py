@@ -18,10 +18,10 @@ from structlog.typing import FilteringBoundLogger
 
 from worker import loading, wiring
 from worker.errors import WorkerError
+from worker.health import HealthServer
 from worker.settings import Settings, without_effect
 from worker.stream.config import event_types
 from worker.telemetry import export, logs, names
-from worker.telemetry.health import HealthServer
 
 CLOSE_SECONDS = 5.0
 FLUSH_SECONDS = 2.0

@@ -20,8 +20,10 @@ from worker.decode import registry as registries
 from worker.decode.decoder import Decoder
 from worker.decode.registry import Registry
 from worker.decode.schemas import FILES, load
+from worker.dispatch import Dispatcher
 from worker.errors import SettingsError
 from worker.gate import AcceptedAgain, Gate, Notice, Refused
+from worker.health import State
 from worker.pipeline import Pipeline
 from worker.retry import Backoff
 from worker.rokt import client as rokt
@@ -32,12 +34,10 @@ from worker.settle import Destinations, Settlement
 from worker.stream import config
 from worker.stream.brokers import Brokers
 from worker.stream.consumer import ConsumerThread, Pace
-from worker.stream.dispatch import Dispatcher
 from worker.stream.outcomes import AvroOutcomes, JsonOutcomes
 from worker.stream.pauses import Limits
 from worker.stream.publisher import Publisher
 from worker.telemetry import names
-from worker.telemetry.health import State
 from worker.telemetry.tracing import Tracing
 
 REPEAT_SECONDS = 30.0

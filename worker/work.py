@@ -8,8 +8,8 @@ from opentelemetry.trace import INVALID_SPAN, Span
 
 from worker.decode.decoder import Decoded, InvalidEvent, Tombstone, Undecodable
 from worker.events import Event
+from worker.record import Record
 from worker.stopping import Stop
-from worker.stream.records import Record
 from worker.telemetry.tracing import trace_id
 
 READING = "the schema registry"

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from worker.mapping import Call, CallItem
+from worker.record import Record
 from worker.rokt.answers import Refused, read_answer
 from worker.stream import dead_letters
-from worker.stream.records import Record
 from worker.verdict import Death, History, Settled, judge
 
 NAMES = (

@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CORE = ("worker.events", "worker.keys", "worker.mapping", "worker.retry", "worker.verdict", "worker.rokt.answers")
+CORE = (
+    "worker.events",
+    "worker.frontier",
+    "worker.keys",
+    "worker.lanes",
+    "worker.mapping",
+    "worker.record",
+    "worker.retry",
+    "worker.rokt.answers",
+    "worker.stream.pauses",
+    "worker.verdict",
+)
 FOREIGN = {
     "aiohttp", "anyio", "asyncio", "click", "confluent_kafka", "fastavro", "httpcore", "httpx", "httpx_aiohttp",
     "logging", "multiprocessing", "opentelemetry", "os", "psycopg", "pydantic", "pydantic_settings", "random",

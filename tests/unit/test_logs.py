@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from worker.stream.records import Record
+from worker.record import Record
 from worker.telemetry import logs
 
 CANARY = "canary-7f3a"

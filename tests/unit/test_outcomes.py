@@ -13,9 +13,9 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from worker.events import CartAbandoned, CheckoutCompleted, CompletedItem, Event, OrderCancelled
 from worker.mapping import Call, CallItem
+from worker.record import Record
 from worker.rokt.answers import ItemAnswer
 from worker.stream.outcomes import AvroOutcomes, JsonOutcomes, Outcome
-from worker.stream.records import Record
 from worker.verdict import Settled
 
 NAMES = {

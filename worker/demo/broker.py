@@ -19,7 +19,7 @@ from confluent_kafka import (
 
 from worker.demo.evidence import Letter, Outcome, Published, read_letter, read_outcome
 from worker.demo.script import SOURCES, Record
-from worker.stream.records import from_message
+from worker.stream.messages import from_message
 from worker.telemetry import names
 
 OUTCOMES: Final = "rokt-outcomes"

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from worker.demo.script import Record
-from worker.stream.records import Record as SourceRecord
+from worker.record import Record as SourceRecord
 from worker.telemetry import names
 
 Position = tuple[str, int, int]

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Sequence
 
 from worker.frontier import Frontier
+from worker.record import Record
 from worker.stopping import Stop
 from worker.stream.pauses import UNKNOWN
-from worker.stream.records import Record
 from worker.work import Work
 
 

@@ -15,17 +15,17 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from structlog.typing import FilteringBoundLogger
 
 from worker.errors import WorkerError
+from worker.record import Record
 from worker.stream.assignment import Assignment
 from worker.stream.brokers import Brokers
-from worker.stream.dispatch import Dispatcher
+from worker.stream.messages import from_message
 from worker.stream.pauses import UNKNOWN, Limits, reasons
-from worker.stream.records import Record, from_message
 from worker.telemetry import names
 
 Partition = tuple[str, int]
@@ -33,6 +33,14 @@ Partition = tuple[str, int]
 GRACE_SECONDS = 1.0
 LOOK_SECONDS = 0.5
 UNKNOWN_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)  # noqa: SLF001 - its public name
+
+
+class Dispatcher(Protocol):
+    """Who takes records in hand. Both live on the event loop; see worker/dispatch.py."""
+
+    def accept(self, batches: Sequence[tuple[Assignment, Sequence[Record]]]) -> None: ...
+
+    async def close(self, assignments: Sequence[Assignment], seconds: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from worker.events import rfc3339
-from worker.stream.records import Record
+from worker.record import Headers, Record
 from worker.telemetry import names
-from worker.telemetry.tracing import Headers
 from worker.verdict import Death
 
 MESSAGE_KEPT = 2048

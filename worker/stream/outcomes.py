@@ -13,8 +13,8 @@ import msgspec
 from worker.decode.schemas import OUTCOME, load
 from worker.events import Event, instant, rfc3339
 from worker.mapping import Call
+from worker.record import Record
 from worker.rokt.answers import ItemAnswer
-from worker.stream.records import Record
 from worker.verdict import Settled
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from worker.errors import DeliveryFailed
-from worker.telemetry.tracing import Headers
+from worker.record import Headers
 
 POLL_SECONDS = 0.1
 QUEUE_FULL_SECONDS = 0.05

@@ -25,9 +25,9 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from worker.record import Headers
 from worker.telemetry import names
 
-Headers = tuple[tuple[str, bytes | None], ...]
 Attribute = str | int | bool
 
 _FIELDS = ("traceparent", "tracestate")

@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from worker.dispatch import Stall
 from worker.errors import SettingsError
-from worker.stream.dispatch import Stall
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from structlog.typing import FilteringBoundLogger
 from worker.errors import Abandoned, WorkerError
 from worker.lanes import Lanes, Place, lane_keys
 from worker.pipeline import Pipeline
+from worker.record import Record
 from worker.stream.assignment import Assignment
-from worker.stream.records import Record
 from worker.telemetry import names
 from worker.work import Work
 

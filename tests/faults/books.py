@@ -1,0 +1,77 @@
+"""What became of each event, reckoned from the calls that Rokt got."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from faults.load import Call, Event
+from infra.brokers import Position
+
+
+class Repeat(NamedTuple):
+    """One call made twice in a row for the same event."""
+
+    earlier: Call
+    later: Call
+
+
+class Books:
+    """What became of each event, by the calls that Rokt got."""
+
+    def __init__(self, events: Sequence[Event], places: Mapping[str, Position], calls: Sequence[Call]) -> None:
+        self._events = events
+        self._places = places
+        self._calls: dict[str, list[Call]] = {}
+        for call in calls:
+            self._calls.setdefault(call.reservation, []).append(call)
+        self._applied = [call for call in calls if call.applied]
+        self._first = {call.reservation: call.time for call in reversed(self._applied)}
+
+    def lost(self) -> set[str]:
+        return {event.reservation for event in self._events} - self._first.keys()
+
+    def doubled(self) -> int:
+        """Effects beyond the first of an event."""
+        return len(self._applied) - len(self._first)
+
+    def out_of_order(self) -> list[str]:
+        """Carts whose events took effect in another order than they were published in."""
+        cart_of = {event.reservation: event.cart for event in self._events}
+        wanted: dict[str, list[str]] = {}
+        for event in self._events:
+            wanted.setdefault(event.cart, []).append(event.reservation)
+        found: dict[str, list[str]] = {}
+        for name in dict.fromkeys(call.reservation for call in self._applied):
+            found.setdefault(cart_of[name], []).append(name)
+        return [cart for cart, order in wanted.items() if found.get(cart) != order]
+
+    def repeats(self) -> list[Repeat]:
+        return [Repeat(*pair) for calls in self._calls.values() for pair in pairwise(calls)]
+
+    def with_other_keys(self) -> list[str]:
+        """Events whose calls were not all made with their first key."""
+        return [name for name, calls in self._calls.items() if len({call.key for call in calls}) > 1]
+
+    def unexplained(self, repeats: Sequence[Repeat], hand_overs: Mapping[int, Sequence[float]]) -> list[Repeat]:
+        """Those between whose calls the partition stayed where it was; one may be under way at Rokt for a second."""
+        return [
+            r
+            for r in repeats
+            if not any(
+                r.earlier.time - 1.0 <= at <= r.later.time
+                for at in hand_overs[self._places[r.earlier.reservation].partition]
+            )
+        ]
+
+    def could_be_committed(self, repeats: Sequence[Repeat]) -> list[Repeat]:
+        """Those before whose first call the last calls for all earlier events of the partition were made."""
+        last = {name: calls[-1].time for name, calls in self._calls.items()}
+        by_place = sorted((place, last.get(name, math.inf)) for name, place in self._places.items())
+        open_until: dict[Position, float] = {}
+        for (before, at), (place, _) in pairwise(by_place):
+            if before[:2] == place[:2]:
+                open_until[place] = max(at, open_until.get(before, 0.0))
+        return [r for r in repeats if open_until.get(self._places[r.earlier.reservation], 0.0) <= r.earlier.time]
