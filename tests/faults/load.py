@@ -23,7 +23,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from infra.brokers import Broker, Position
 from infra.events import completed, encoded, reservation
-from infra.worker import Worker, until
+from infra.worker import Worker, tell, until
 
 LONG = os.environ.get("WORKER_TEST_FAULTS", "") == "long"
 AT_ONCE = 10_000
@@ -156,7 +156,7 @@ class Fleet(Worker):
         return [p for p in self.processes if p.poll() is None and p not in self.leaving]
 
     def leave(self, member: subprocess.Popen[bytes]) -> None:
-        member.send_signal(signal.SIGTERM)
+        tell(member, signal.SIGTERM)
         self.leaving.append(member)
 
     def crash(self, member: subprocess.Popen[bytes]) -> None:

@@ -73,7 +73,7 @@ class Worker:
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         """To the newest process."""
-        self.processes[-1].send_signal(number)
+        tell(self.processes[-1], number)
 
     def wait(self, timeout: float = STOP_SECONDS) -> int:
         """The exit code of the newest process."""
@@ -133,3 +133,18 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> bool:
             return True
         time.sleep(0.05)
     return bool(condition())
+
+
+def tell(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Sends a signal to a process that can answer it: before its interpreter is up none can."""
+    assert until(lambda: _heeds(process.pid, number))
+    process.send_signal(number)
+
+
+def _heeds(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal; taken for granted where there is no /proc."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return True
+    [caught] = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("SigCgt:")]
+    return bool(int(caught, 16) >> (number - 1) & 1)
