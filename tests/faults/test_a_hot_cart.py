@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
@@ -44,7 +43,7 @@ def test_a_hot_cart_keeps_its_order_within_bounded_memory(
         most = max(most, memory(member))
         time.sleep(0.05)
     calls = journal.calls()
-    print(f"{len(calls)} of {EVENTS} calls; {at_first:.0f} MiB at first, {most:.0f} MiB at most, {_read(member.pid)}")
+    print(f"{len(calls)} of {EVENTS} calls; {at_first:.0f} MiB at first, {most:.0f} MiB at most")
     assert len(calls) >= SETTLED
     assert most - at_first < GROWTH_MIB
     for partition in PARTITIONS:
@@ -56,9 +55,3 @@ def test_a_hot_cart_keeps_its_order_within_bounded_memory(
     if LONG:
         assert fleet.all_committed()
     assert fleet.stop() == 0
-
-
-def _read(pid: int) -> str:
-    """How much the process has read from anywhere, for the record: what is fetched in vain shows here."""
-    fields = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
-    return f"{int(fields['rchar']) / 2**20:.0f} MiB read for {EVENTS * VALUE_BYTES / 2**20:.0f} MiB of events"
