@@ -18,6 +18,7 @@ class Frontier:
         self._open: deque[int] = deque()
         self._settled: set[int] = set()
         self._last = -1
+        self._first: int | None = None
 
     @property
     def oldest(self) -> int | None:
@@ -28,8 +29,16 @@ class Frontier:
         """Takes note of a record. Raises ValueError for one that does not come behind all others."""
         if offset <= self._last:
             raise ValueError(f"offset {offset} was read after {self._last}")
+        if self._first is None:
+            self._first = offset
         self._last = offset
         self._open.append(offset)
+
+    def to_commit(self) -> tuple[int, frozenset[int]] | None:
+        """The offset to commit and what is settled above it; None before anything was read. From any thread."""
+        above = frozenset(self._settled)  # first, so that what passes meanwhile stands in both and not in neither
+        base = self.committable if self.committable is not None else self._first
+        return None if base is None else (base, above)
 
     def settle(self, offset: int) -> None:
         """Takes note that a record is settled. Each one is settled once."""

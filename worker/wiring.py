@@ -46,6 +46,7 @@ REFUSED = (
     "no event is given up, one call at a time is tried"
 )
 REVOKE_SHARE = 0.5
+ASK_SECONDS = 5.0
 NOTHING: frozenset[str] = frozenset()
 CREDENTIALS = frozenset({"credentials"})
 
@@ -91,6 +92,7 @@ def build(
         consumer_config,
         list(config.event_types(settings.topics)),
         dispatcher=dispatcher,
+        now_ms=lambda: int(time.time() * 1000),
         held=lambda: CREDENTIALS if gate.refused else NOTHING,
         brokers=brokers,
         limits=Limits(kafka.max_gap_records, kafka.max_bytes),
@@ -158,6 +160,7 @@ def _pace(settings: Settings) -> Pace:
         poll_seconds=kafka.poll_seconds,
         commit_seconds=kafka.commit_seconds,
         commit_records=kafka.commit_records,
+        ask_seconds=ASK_SECONDS,
         revoke_seconds=min(drain, config.max_poll_interval_seconds(kafka) * REVOKE_SHARE),
         drain_seconds=drain,
         repeat_seconds=REPEAT_SECONDS,

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 CORE = (
     "worker.events",
     "worker.frontier",
+    "worker.handover",
     "worker.keys",
     "worker.lanes",
     "worker.mapping",

@@ -11,24 +11,28 @@ from collections import deque
 from collections.abc import Sequence
 
 from worker.frontier import Frontier
+from worker.handover import Handover
 from worker.record import Record
 from worker.stopping import Stop
 from worker.stream.pauses import UNKNOWN
 from worker.work import Work
 
+NOTHING_HANDED_OVER = Handover()
+
 
 class Assignment:
     """A partition's records that are read and not settled, and how far it is settled.
 
-    The consumer's thread calls `fetch`, reads `committable`, `gap` and `bytes`, and alone uses `last_fetched`,
+    The consumer's thread calls `fetch`, reads `to_commit`, `passed`, `gap` and `bytes`, and alone uses `last_fetched`,
     `committed` and `paused_for`; all else belongs to the event loop.
     """
 
-    def __init__(self, topic: str, partition: int) -> None:
+    def __init__(self, topic: str, partition: int, handover: Handover = NOTHING_HANDED_OVER) -> None:
         self.topic = topic
         self.partition = partition
         self.last_fetched = -1
-        self.committed: int | None = None
+        self.committed: tuple[int, frozenset[int]] | None = None
+        self._handover = handover
         self.paused_for = UNKNOWN
         self.stop = Stop()
         self.defective = False
@@ -43,8 +47,18 @@ class Assignment:
 
     @property
     def committable(self) -> int | None:
-        """The offset that may be committed; None before the first."""
+        """The offset below which all is settled; None before the first is."""
         return self._frontier.committable
+
+    @property
+    def passed(self) -> int:
+        """How many records are below what may be committed."""
+        return self._frontier.passed
+
+    @property
+    def to_commit(self) -> tuple[int, frozenset[int]] | None:
+        """The offset that may be committed, and those above it that are settled; None before the first record."""
+        return self._frontier.to_commit()
 
     @property
     def gap(self) -> int:
@@ -63,9 +77,15 @@ class Assignment:
         self._bytes_fetched += sum(record.size for record in records)
 
     def read(self, record: Record) -> None:
-        """Takes a record that was fetched."""
+        """Takes a record that was fetched; one that an earlier owner has settled is settled at once."""
         self._frontier.read(record.offset)
-        self.unread.append(record)
+        if record.offset < self._handover.base:
+            self._handover = NOTHING_HANDED_OVER  # read from elsewhere than was committed: another log, or a reset
+        if self._handover.covers(record.offset, record.timestamp_ms):
+            self._bytes_settled += record.size
+            self._frontier.settle(record.offset)
+        else:
+            self.unread.append(record)
 
     def settled(self, record: Record) -> None:
         """A record is settled."""

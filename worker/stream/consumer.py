@@ -21,6 +21,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from structlog.typing import FilteringBoundLogger
 
 from worker.errors import WorkerError
+from worker.handover import from_text, to_text
 from worker.record import Record
 from worker.stream.assignment import Assignment
 from worker.stream.brokers import Brokers
@@ -45,12 +46,13 @@ class Dispatcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How the thread works, in records and seconds. `revoke_seconds` and `drain_seconds` bound its two waits."""
+    """How the thread works, in records and seconds. `ask_`, `revoke_` and `drain_seconds` bound its waits."""
 
     batch: int
     poll_seconds: float
     commit_seconds: float
     commit_records: int
+    ask_seconds: float
     revoke_seconds: float
     drain_seconds: float
     repeat_seconds: float
@@ -65,6 +67,7 @@ class ConsumerThread(threading.Thread):
         topics: Sequence[str],
         *,
         dispatcher: Dispatcher,
+        now_ms: Callable[[], int],
         held: Callable[[], frozenset[str]],
         brokers: Brokers,
         limits: Limits,
@@ -78,6 +81,7 @@ class ConsumerThread(threading.Thread):
         self._config = {**config, "on_commit": self._committed}
         self._topics = list(topics)
         self._dispatcher = dispatcher
+        self._now_ms = now_ms
         self._held = held
         self._brokers = brokers
         self._limits = limits
@@ -88,6 +92,7 @@ class ConsumerThread(threading.Thread):
         self._assigned: dict[Partition, Assignment] = {}
         self._stopping = threading.Event()
         self._commit_at = 0.0
+        self._passed = 0
         self._said: dict[str, float] = {}
         self.turned_at = monotonic()
         self.joined = False
@@ -178,18 +183,20 @@ class ConsumerThread(threading.Thread):
     def _commit_when_due(self) -> None:
         now = monotonic()
         assignments = list(self._assigned.values())
-        count = sum((a.committable or 0) - (a.committed or 0) for a in assignments if a.committed is not None)
-        if now >= self._commit_at or count >= self._pace.commit_records:
+        passed = sum(a.passed for a in assignments)
+        if now >= self._commit_at or passed - self._passed >= self._pace.commit_records:
             self._commit_at = now + self._pace.commit_seconds
+            self._passed = passed
             self._commit(assignments, asynchronous=True)
 
     def _commit(self, assignments: Sequence[Assignment], *, asynchronous: bool) -> None:
         offsets: list[TopicPartition] = []
         for assignment in assignments:
-            committable = assignment.committable
-            if committable is not None and committable != assignment.committed:
-                offsets.append(TopicPartition(assignment.topic, assignment.partition, committable))
-                assignment.committed = committable
+            due = assignment.to_commit
+            if due is not None and due != assignment.committed:
+                text = to_text(*due, at_ms=self._now_ms())
+                offsets.append(TopicPartition(assignment.topic, assignment.partition, due[0], text))
+                assignment.committed = due
         if not offsets:
             return
         try:
@@ -220,11 +227,19 @@ class ConsumerThread(threading.Thread):
         self._log.warning(names.LOG_COMMIT_FAILED, why=_said(error), partitions=len(offsets))
 
     def _on_assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        for p in partitions:
-            self._assigned[p.topic, p.partition] = Assignment(p.topic, p.partition)
+        for p in self._handed_over(partitions):
+            self._assigned[p.topic, p.partition] = Assignment(p.topic, p.partition, from_text(p.offset, p.metadata))
         self.joined = True
         if partitions:
             self._log.info(names.LOG_ASSIGNED, partitions=_listed(partitions))
+
+    def _handed_over(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """The partitions with what was committed of them; without, when the broker does not answer in time."""
+        try:
+            return self._consumer.committed(partitions, timeout=self._pace.ask_seconds) if partitions else []
+        except KafkaException as error:
+            self._log.warning(names.LOG_COMMIT_UNKNOWN, why=_said(error.args[0]), partitions=len(partitions))
+            return partitions
 
     def _on_revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         """Events in hand may finish within a budget; what is settled is committed; the rest is dropped."""
