@@ -10,6 +10,8 @@ import sys
 import time
 from typing import Any
 
+# A process that was started with SIGINT ignored (in the background of a script) would leave it so.
+HEEDING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 DEMO = "from worker.commands.demo import demo; demo()"
 # What is taken away here is what the books compare, after all has gone well.
 LOSES_A_LETTER = f"""
@@ -72,7 +74,7 @@ def test_it_exits_1_and_says_which_record_when_a_dead_letter_is_missing() -> Non
 
 def test_ctrl_c_ends_the_worker_too_at_once_and_without_a_traceback() -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", DEMO], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", HEEDING + DEMO], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None
         worker = next(line for line in process.stdout if line.startswith("worker: process "))

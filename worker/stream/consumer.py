@@ -269,6 +269,9 @@ class ConsumerThread(threading.Thread):
             self.turned_at = monotonic()
             self._consumer.consume(1, self._pace.poll_seconds)
         self._commit(list(self._assigned.values()), asynchronous=False)
+        while monotonic() < end and any(a.committed != a.to_commit for a in self._assigned.values()):
+            self._consumer.consume(1, self._pace.poll_seconds)  # a rebalance refused it: go along with that, then again
+            self._commit(list(self._assigned.values()), asynchronous=False)
 
     def _close(self, assignments: Sequence[Assignment], seconds: float) -> Future[None]:
         return asyncio.run_coroutine_threadsafe(self._dispatcher.close(assignments, seconds), self._loop)

@@ -28,7 +28,7 @@ def configure(style: Literal["json", "console"], level: str, stream: TextIO | No
     _libraries_too(shared, last, level, out)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(out),
+        structlog.WriteLogger(out),
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         cache_logger_on_first_use=True,
