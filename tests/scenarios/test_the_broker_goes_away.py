@@ -32,7 +32,7 @@ def test_a_broker_that_dies_and_comes_back_loses_nothing(kafka: Broker, worker: 
     rokt.faults(latency={"kind": "fixed", "seconds": 0.1})
     for cart in CARTS:
         kafka.produce(worker.completed, encoded(completed(cart)), key=cart)
-    worker.start(WORKER_KAFKA__DELIVERY_SECONDS="2")
+    worker.start(WORKER_KAFKA__DELIVERY_SECONDS="2", WORKER_ROKT__MAX_CONCURRENCY="1")
     assert until(lambda: len(rokt.calls()) >= 5)
     kafka.kill()
     assert until(lambda: worker.lines("kafka.write_waiting"))
@@ -49,7 +49,7 @@ def test_sigterm_while_the_broker_is_away_ends_it_in_time(kafka: Broker, worker:
     for cart in CARTS:
         kafka.produce(worker.completed, encoded(completed(cart)), key=cart)
     rokt.faults(latency={"kind": "fixed", "seconds": 0.1})
-    worker.start(WORKER_SHUTDOWN__DRAIN_SECONDS="2")
+    worker.start(WORKER_SHUTDOWN__DRAIN_SECONDS="2", WORKER_ROKT__MAX_CONCURRENCY="1")
     assert until(lambda: len(rokt.calls()) >= 5)
     kafka.kill()
     started = time.monotonic()
