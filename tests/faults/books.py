@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -65,13 +64,3 @@ class Books:
                 for at in hand_overs[self._places[r.earlier.reservation].partition]
             )
         ]
-
-    def could_be_committed(self, repeats: Sequence[Repeat]) -> list[Repeat]:
-        """Those before whose first call the last calls for all earlier events of the partition were made."""
-        last = {name: calls[-1].time for name, calls in self._calls.items()}
-        by_place = sorted((place, last.get(name, math.inf)) for name, place in self._places.items())
-        open_until: dict[Position, float] = {}
-        for (before, at), (place, _) in pairwise(by_place):
-            if before[:2] == place[:2]:
-                open_until[place] = max(at, open_until.get(before, 0.0))
-        return [r for r in repeats if open_until.get(self._places[r.earlier.reservation], 0.0) <= r.earlier.time]
