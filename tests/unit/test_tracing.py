@@ -8,7 +8,15 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+)
 
 from worker.telemetry.tracing import Source, Tracing, ended, failed, trace_id
 
@@ -246,6 +254,36 @@ def test_a_trace_that_nobody_samples_still_travels() -> None:
         assert trace_id(span) == TRACE
         assert tracing.http_headers(span)["traceparent"].split("-")[1] == TRACE
     provider.shutdown()
+
+
+def test_below_a_span_that_is_not_recorded_none_is_but_each_has_an_id_of_its_own() -> None:
+    provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+    tracing = Tracing(provider.get_tracer("test"), group="g", link_producer=False)
+    headers = (("traceparent", PARENT), ("tracestate", b"vendor=1"))
+    with (
+        ended(tracing.process(Source("orders", 0, 0, headers, 1))) as record,
+        tracing.attempt(record, URL, 0, {}) as attempt,
+        tracing.send(record, "rokt-outcomes") as sending,
+    ):
+        spans = (record, attempt, sending)
+        assert not any(span.is_recording() for span in spans)
+        told = [tracing.http_headers(span) for span in spans]
+    assert {one["tracestate"] for one in told} == {"vendor=1"}
+    assert {(one["traceparent"].split("-")[1], one["traceparent"].split("-")[3]) for one in told} == {(TRACE, "00")}
+    assert len({one["traceparent"].split("-")[2] for one in told} | {SPAN}) == 4
+    provider.shutdown()
+
+
+def test_a_trace_context_is_written_as_w3c_has_it_and_only_where_there_is_one() -> None:
+    with traced() as made:
+        assert made.tracing.http_headers(INVALID_SPAN) == {}
+        assert made.tracing.kafka_headers(INVALID_SPAN) == ()
+        state = TraceState([("vendor", "1"), ("other", "2")])
+        span = NonRecordingSpan(SpanContext(0xABC, 0xDEF, False, TraceFlags(1), state))
+        assert made.tracing.http_headers(span) == {
+            "traceparent": f"00-{'abc':0>32}-{'def':0>16}-01",
+            "tracestate": "vendor=1,other=2",
+        }
 
 
 def test_no_header_of_a_record_is_in_its_span_except_the_trace() -> None:

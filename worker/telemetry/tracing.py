@@ -1,19 +1,24 @@
 """Spans, made by hand: `process <topic>`, `POST <path>` for every attempt, `send <topic>`.
 
 Names and attributes follow OpenTelemetry's semantic conventions for messaging and HTTP clients; trace context travels
-in W3C `traceparent` and `tracestate` (Trace Context, section 3). A malformed one is ignored.
+in W3C `traceparent` and `tracestate` (Trace Context, section 3). A malformed one is ignored. Below a span that is not
+recorded none is: those have ids of their own, which travel as ever, and cost nothing more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
+from types import TracebackType
 from urllib.parse import urlsplit
 
 from opentelemetry.context import Context
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import (
     Link,
+    NonRecordingSpan,
     Span,
     SpanContext,
     SpanKind,
@@ -31,6 +36,7 @@ from worker.telemetry import names
 Attribute = str | int | bool
 
 _FIELDS = ("traceparent", "tracestate")
+_IDS = RandomIdGenerator()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,49 +84,49 @@ class Tracing:
             links=[Link(remote)] if self._link_producer and remote.is_valid else None,
         )
 
-    @contextmanager
-    def attempt(self, parent: Span, url: str, resend_count: int, attributes: Mapping[str, Attribute]) -> Iterator[Span]:
+    def attempt(
+        self, parent: Span, url: str, resend_count: int, attributes: Mapping[str, Attribute]
+    ) -> AbstractContextManager[Span]:
         """The CLIENT span of one attempt at a POST."""
-        parts = urlsplit(url)
-        span = self._tracer.start_span(
-            f"POST {parts.path}",
-            context=set_span_in_context(parent),
-            kind=SpanKind.CLIENT,
-            attributes={
-                names.HTTP_METHOD: "POST",
-                names.HTTP_RESEND_COUNT: resend_count,
-                names.URL_FULL: url,
-                names.URL_TEMPLATE: parts.path,
-                names.SERVER_ADDRESS: parts.hostname or "",
-                names.SERVER_PORT: parts.port or (443 if parts.scheme == "https" else 80),
-                **attributes,
-            },
+        if unrecorded := _below_unrecorded(parent):
+            return ended(unrecorded)
+        name, server = _server(url)
+        return ended(
+            self._tracer.start_span(
+                name,
+                context=set_span_in_context(parent),
+                kind=SpanKind.CLIENT,
+                attributes={**server, names.HTTP_RESEND_COUNT: resend_count, **attributes},
+            )
         )
-        with ended(span):
-            yield span
 
-    @contextmanager
-    def send(self, parent: Span, topic: str) -> Iterator[Span]:
+    def send(self, parent: Span, topic: str) -> AbstractContextManager[Span]:
         """The PRODUCER span of one record written."""
-        span = self._tracer.start_span(
-            f"send {topic}",
-            context=set_span_in_context(parent),
-            kind=SpanKind.PRODUCER,
-            attributes={
-                names.MESSAGING_SYSTEM: "kafka",
-                names.MESSAGING_OPERATION_NAME: "send",
-                names.MESSAGING_OPERATION_TYPE: "send",
-                names.MESSAGING_DESTINATION: topic,
-            },
+        if unrecorded := _below_unrecorded(parent):
+            return ended(unrecorded)
+        return ended(
+            self._tracer.start_span(
+                f"send {topic}",
+                context=set_span_in_context(parent),
+                kind=SpanKind.PRODUCER,
+                attributes={
+                    names.MESSAGING_SYSTEM: "kafka",
+                    names.MESSAGING_OPERATION_NAME: "send",
+                    names.MESSAGING_OPERATION_TYPE: "send",
+                    names.MESSAGING_DESTINATION: topic,
+                },
+            )
         )
-        with ended(span):
-            yield span
 
     def http_headers(self, span: Span) -> dict[str, str]:
         """The trace context of a span as HTTP headers."""
-        carrier: dict[str, str] = {}
-        self._propagator.inject(carrier, context=set_span_in_context(span))
-        return carrier
+        context = span.get_span_context()
+        if not context.is_valid:
+            return {}
+        parent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+        if context.trace_state:
+            return {"traceparent": parent, "tracestate": context.trace_state.to_header()}
+        return {"traceparent": parent}
 
     def kafka_headers(self, span: Span) -> Headers:
         """The trace context of a span as headers of a Kafka record."""
@@ -143,16 +149,50 @@ def failed(span: Span, error_type: str) -> None:
     span.set_status(Status(StatusCode.ERROR))
 
 
-@contextmanager
-def ended(span: Span) -> Iterator[Span]:
+def ended(span: Span) -> AbstractContextManager[Span]:
     """Ends a span, and marks it where an exception passes through; the exception's text is not recorded."""
-    try:
-        yield span
-    except BaseException as error:
-        failed(span, type(error).__name__)
-        raise
-    finally:
-        span.end()
+    return _Ended(span)
+
+
+class _Ended:
+    __slots__ = ("_span",)
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def __enter__(self) -> Span:
+        return self._span
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is not None:
+            failed(self._span, kind.__name__)
+        self._span.end()
+
+
+def _below_unrecorded(parent: Span) -> Span | None:
+    """A span below one of ours that was never recorded; None where the parent is another kind.
+
+    No sampler of the SDK decides otherwise for a span than for the unsampled one above it.
+    """
+    above = parent.get_span_context()
+    if not isinstance(parent, NonRecordingSpan) or above.is_remote or not above.is_valid:
+        return None
+    return NonRecordingSpan(
+        SpanContext(above.trace_id, _IDS.generate_span_id(), False, above.trace_flags, above.trace_state)
+    )
+
+
+@lru_cache(maxsize=16)
+def _server(url: str) -> tuple[str, dict[str, Attribute]]:
+    """The name of a POST there, and what is the same of each."""
+    parts = urlsplit(url)
+    return f"POST {parts.path}", {
+        names.HTTP_METHOD: "POST",
+        names.URL_FULL: url,
+        names.URL_TEMPLATE: parts.path,
+        names.SERVER_ADDRESS: parts.hostname or "",
+        names.SERVER_PORT: parts.port or (443 if parts.scheme == "https" else 80),
+    }
 
 
 def _last(headers: Iterable[tuple[str, bytes | None]], name: str) -> str | None:
