@@ -12,14 +12,18 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
+from contextvars import ContextVar
+from typing import Any
 
 import aiohttp
 import httpx
+from aiohttp.connector import Connection
 
 CONNECTED = "rokt_worker.connected"
 WRITE_CHUNK = 64 * 1024
 READ_CHUNK = 16 * 1024
+
+_SENDING: ContextVar[dict[str, Any]] = ContextVar("extensions of the request that this task sends")
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -33,12 +37,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, *, max_connections: int, verify: ssl.SSLContext, keepalive_seconds: float) -> None:
         self._connections = asyncio.Semaphore(max_connections)
-        connector = aiohttp.TCPConnector(limit=0, ssl=verify, keepalive_timeout=keepalive_seconds, ttl_dns_cache=10)
+        connector = _Connector(limit=0, ssl=verify, keepalive_timeout=keepalive_seconds, ttl_dns_cache=10)
         self._session = aiohttp.ClientSession(
             connector=connector,
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=[_noting_connections()],
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
 
@@ -67,6 +70,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         await self._session.close()
 
     async def _send(self, request: httpx.Request, limits: dict[str, float | None]) -> aiohttp.ClientResponse:
+        _SENDING.set(request.extensions)
         timeout = aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read"))
         try:
             async with asyncio.timeout(None) as writing:
@@ -77,12 +81,20 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     data=_paced(request.content, writing, limits.get("write")),
                     allow_redirects=False,
                     timeout=timeout,
-                    trace_request_ctx=request,
                 )
         except TimeoutError as error:
             raise _timed_out(error, request) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _broken(error, request) from error
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Notes in the request's extensions that it has a connection, new or kept."""
+
+    async def connect(self, *asked: Any, **named: Any) -> Connection:
+        connection = await super().connect(*asked, **named)
+        _SENDING.get()[CONNECTED] = True
+        return connection
 
 
 class _Body(httpx.AsyncByteStream):
@@ -111,16 +123,6 @@ class _Body(httpx.AsyncByteStream):
         else:
             self._answer.close()
         connections.release()
-
-
-def _noting_connections() -> aiohttp.TraceConfig:
-    async def note(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        context.trace_request_ctx.extensions[CONNECTED] = True
-
-    noting = aiohttp.TraceConfig()
-    noting.on_connection_create_end.append(note)
-    noting.on_connection_reuseconn.append(note)
-    return noting
 
 
 def _paced(content: bytes, writing: asyncio.Timeout, seconds: float | None) -> bytes | AsyncIterator[bytes] | None:
