@@ -13,6 +13,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -48,11 +49,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends a request whose body is bytes. Raises httpx.TransportError, never aiohttp's."""
         limits: dict[str, float | None] = request.extensions.get("timeout", {})
-        try:
-            async with asyncio.timeout(limits.get("pool")):
-                await self._connections.acquire()
-        except TimeoutError:
-            raise httpx.PoolTimeout("no connection of the pool was free in time", request=request) from None
+        if self._connections.locked():
+            await self._wait_for_connection(request, limits.get("pool"))
+        else:
+            await self._connections.acquire()
         try:
             answer = await self._send(request, limits)
         except BaseException:
@@ -69,23 +69,37 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Closes every connection."""
         await self._session.close()
 
-    async def _send(self, request: httpx.Request, limits: dict[str, float | None]) -> aiohttp.ClientResponse:
-        _SENDING.set(request.extensions)
-        timeout = aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read"))
+    async def _wait_for_connection(self, request: httpx.Request, seconds: float | None) -> None:
         try:
+            async with asyncio.timeout(seconds):
+                await self._connections.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("no connection of the pool was free in time", request=request) from None
+
+    async def _send(self, request: httpx.Request, limits: dict[str, float | None]) -> aiohttp.ClientResponse:
+        content, seconds = request.content, limits.get("write")
+        try:
+            if seconds is None or len(content) <= WRITE_CHUNK:  # it fits the socket's buffer: nothing to wait for
+                return await self._post(request, limits, content or None)
             async with asyncio.timeout(None) as writing:
-                return await self._session.request(
-                    request.method,
-                    str(request.url),
-                    headers=request.headers,
-                    data=_paced(request.content, writing, limits.get("write")),
-                    allow_redirects=False,
-                    timeout=timeout,
-                )
+                return await self._post(request, limits, _pieces(content, writing, seconds))
         except TimeoutError as error:
             raise _timed_out(error, request) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _broken(error, request) from error
+
+    async def _post(
+        self, request: httpx.Request, limits: dict[str, float | None], data: bytes | AsyncIterator[bytes] | None
+    ) -> aiohttp.ClientResponse:
+        _SENDING.set(request.extensions)
+        return await self._session.request(
+            request.method,
+            str(request.url),
+            headers=request.headers,
+            data=data,
+            allow_redirects=False,
+            timeout=_limits(limits.get("connect"), limits.get("read")),
+        )
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -125,14 +139,13 @@ class _Body(httpx.AsyncByteStream):
         connections.release()
 
 
-def _paced(content: bytes, writing: asyncio.Timeout, seconds: float | None) -> bytes | AsyncIterator[bytes] | None:
-    """A small body as it is: it fits the socket's buffer. A large one in pieces, each with its own time to go out."""
-    if seconds is None or len(content) <= WRITE_CHUNK:
-        return content or None
-    return _pieces(content, writing, seconds)
+@lru_cache(maxsize=16)
+def _limits(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(sock_connect=connect, sock_read=read)
 
 
 async def _pieces(content: bytes, writing: asyncio.Timeout, seconds: float) -> AsyncIterator[bytes]:
+    """A large body in pieces, each with its own time to go out."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(RuntimeError):  # answered before all of it was out: nobody waits for the writing
         for start in range(0, len(content), WRITE_CHUNK):
