@@ -95,7 +95,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         return await self._session.request(
             request.method,
             str(request.url),
-            headers=request.headers,
+            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
             data=data,
             allow_redirects=False,
             timeout=_limits(limits.get("connect"), limits.get("read")),
