@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -26,7 +27,7 @@ from opentelemetry.trace import INVALID_SPAN, StatusCode
 
 from worker.mapping import Call, CallItem
 from worker.rokt.answers import Accepted, Answer, Conflict, Denied, Failed, Refused, Throttled
-from worker.rokt.client import Access, Placements, PlacementsRequest, RoktClient, Timeouts
+from worker.rokt.client import Access, Endpoint, Placements, PlacementsRequest, RoktClient, Timeouts
 from worker.rokt.transport import AiohttpTransport
 from worker.telemetry.tracing import Tracing
 
@@ -736,6 +737,71 @@ def test_connections_are_kept_and_never_more_than_allowed() -> None:
             assert len(it.server.seen) == 30
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    "end", ["content-length: 4\r\n\r\nwhy.", "transfer-encoding: chunked\r\n\r\n4\r\nwhy.\r\n0\r\n\r\n"]
+)
+@pytest.mark.parametrize("pieces", [1, 2, 200])
+def test_an_answer_is_read_and_its_connection_kept_in_however_many_pieces_it_comes(end: str, pieces: int) -> None:
+    raw = f"HTTP/1.1 422 X\r\n{end}".encode()
+
+    async def behave(wire: Wire, _: Request) -> None:
+        size = -(-len(raw) // pieces)
+        for start in range(0, len(raw), size):
+            await wire.raw(raw[start : start + size])
+            await asyncio.sleep(0.001)
+
+    async def main() -> None:
+        async with rokt(max_connections=1, timeouts=replace(TIMEOUTS, pool=0.05)) as it:
+            for _ in range(3):
+                assert await it.attempt(CALL, behave) == Refused(422, "why.")
+            assert it.server.connections == 1
+
+    run(main)
+
+
+# --- The seam
+
+
+def attempt_over(transport: httpx.AsyncBaseTransport, call: Call = CALL) -> Answer:
+    """An attempt over a transport that is not ours, of which httpx's interface is all that is known."""
+    urls: dict[Endpoint, str] = {"confirm": "https://rokt.example/v1/Cart/confirm"}
+    access = Access(urls, "key-1", "tag-1", None, "bare", TIMEOUTS, 100_000, 300.0)
+    provider = TracerProvider(shutdown_on_exit=False)
+    client = RoktClient(
+        transport, access, Tracing(provider.get_tracer("t"), group="g", link_producer=False), lambda: NOW
+    )
+    answer, _ = asyncio.run(client.attempt(call, 0, INVALID_SPAN))
+    provider.shutdown()
+    return answer
+
+
+def test_a_request_is_whole_for_any_transport_of_httpx() -> None:
+    seen: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, content=OK)
+
+    assert isinstance(attempt_over(httpx.MockTransport(handle)), Accepted)
+    (request,) = seen
+    assert (request.method, str(request.url)) == ("POST", "https://rokt.example/v1/Cart/confirm")
+    assert request.content == CALL.body
+    assert request.headers["host"] == "rokt.example"
+    assert request.headers["content-length"] == str(len(CALL.body))
+    assert request.headers["idempotency-key"] == CALL.key
+    assert len(request.headers) == len(set(request.headers))
+    assert request.extensions["timeout"] == {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0}
+
+
+def test_an_answer_of_any_transport_of_httpx_is_read() -> None:
+    packed = httpx.Response(422, content=gzip.compress(b"no"), headers={"content-encoding": "gzip"})
+    later = httpx.Response(503, headers={"Retry-After": "9"}, stream=httpx.ByteStream(b"down"))
+    assert attempt_over(httpx.MockTransport(lambda _: packed)) == Refused(422, "no")
+    assert attempt_over(httpx.MockTransport(lambda _: later)) == Failed(
+        "server-error", "Rokt answered 503", True, 503, "down", 9.0
+    )
 
 
 # --- TLS

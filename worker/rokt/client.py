@@ -180,11 +180,13 @@ class RoktClient:
         finally:
             if response is not None:
                 await response.aclose()
-        return Exchange(response.status_code, bytes(content), unread, response.headers.get("retry-after"))
+        hold = response.headers.get("retry-after") if response.status_code >= 400 else None
+        return Exchange(response.status_code, bytes(content), unread, hold)
 
     async def _read(self, response: httpx.Response, content: bytearray) -> str | None:
         """Reads the body, decompressed; says why when it did not get to its end."""
-        async for chunk in response.aiter_bytes():
+        raw = not response.is_stream_consumed and "content-encoding" not in response.headers
+        async for chunk in response.aiter_raw() if raw else response.aiter_bytes():
             content += chunk
             if len(content) > self._access.max_response_bytes:
                 return "it is too large"

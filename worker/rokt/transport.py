@@ -58,12 +58,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         except BaseException:
             self._connections.release()
             raise
-        return httpx.Response(
-            answer.status,
-            headers=list(answer.raw_headers),
-            stream=_Body(answer, request, self._connections),
-            request=request,
-        )
+        stream: httpx.AsyncByteStream = _Body(answer, request, self._connections)
+        if answer.content.is_eof() and answer.content.exception() is None:
+            whole = answer.content.read_nowait(-1)  # it came with its headers, as most do
+            await stream.aclose()
+            stream = httpx.ByteStream(whole)
+        return httpx.Response(answer.status, headers=answer.raw_headers, stream=stream, request=request)
 
     async def aclose(self) -> None:
         """Closes every connection."""
