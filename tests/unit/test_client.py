@@ -301,6 +301,14 @@ def test_cancel_carries_the_headers_that_rokt_lists_for_it_and_no_session_or_tag
     assert request.header("traceparent")
 
 
+def test_no_header_is_sent_that_is_not_ours_and_none_twice() -> None:
+    ours = ["host", "rokt-api-key", "rokt-tag-id", "rokt-session-id", "content-type", "content-length", "accept"]
+    ours += ["accept-encoding", "accept-language", "user-agent", "idempotency-key", "traceparent"]
+    request = sent(CALL)
+    assert sorted(name for name, _ in request.headers) == sorted(ours)
+    assert (request.header("accept-encoding"), request.header("user-agent")) == ("identity", "rokt-worker")
+
+
 def test_a_session_id_that_is_missing_is_not_invented() -> None:
     assert sent(replace(CALL, session_id=None)).header("rokt-session-id") is None
 

@@ -30,6 +30,8 @@ _SENDING: ContextVar[dict[str, Any]] = ContextVar("extensions of the request tha
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """One bounded pool of keep-alive connections. Redirects are not followed, bodies not decompressed.
 
+    A request should bring its own Accept, Accept-Encoding, Content-Type and User-Agent: aiohttp adds those it lacks.
+
     A request's extension `CONNECTED` is there once it has a connection: before, it cannot have been sent.
 
     Time-outs are httpx's four, in seconds, from `request.extensions["timeout"]`: pool (waiting for a connection of
@@ -43,7 +45,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             connector=connector,
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
