@@ -699,7 +699,7 @@ UNPLEASANT: dict[str, Behaviour] = {
 @pytest.mark.parametrize("behaviour", UNPLEASANT.values(), ids=UNPLEASANT.keys())
 def test_a_connection_is_given_back_whatever_became_of_it(behaviour: Behaviour) -> None:
     async def main() -> None:
-        limits = Timeouts(total=0.06, connect=5, read=0.04, write=5, pool=0.05)
+        limits = Timeouts(total=0.5, connect=5, read=0.25, write=5, pool=0.4)
         async with rokt(max_connections=1, timeouts=limits) as it:
             for _ in range(2):
                 await it.attempt(CALL, behaviour)
