@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -40,6 +41,7 @@ class Commits:
         self._log = log
         self._commit_at = 0.0
         self._passed = 0
+        self._unanswered: Counter[Partition] = Counter()
 
     @property
     def all_made(self) -> bool:
@@ -57,11 +59,12 @@ class Commits:
             self._commit(client, assignments, asynchronous=True)
 
     def at_once(self, client: Client, assignments: Sequence[Assignment]) -> None:
-        """Commits these and waits for the answer."""
+        """Commits these and waits for the answer; also what is under way, since that may yet be refused."""
         self._commit(client, assignments, asynchronous=False)
 
     def answered(self, error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:
         """An asynchronous commit's answer; called from within consume()."""
+        self._unanswered.subtract((offset.topic, offset.partition) for offset in offsets)
         if error is not None:
             self._failed(offsets, error)
         else:
@@ -71,7 +74,8 @@ class Commits:
         offsets: list[TopicPartition] = []
         for assignment in assignments:
             due = assignment.to_commit
-            if due is not None and due != assignment.committed:
+            under_way = not asynchronous and self._unanswered[assignment.topic, assignment.partition] > 0
+            if due is not None and (due != assignment.committed or under_way):
                 text = to_text(*due, at_ms=self._now_ms())
                 offsets.append(TopicPartition(assignment.topic, assignment.partition, due[0], text))
                 assignment.committed = due
@@ -80,6 +84,7 @@ class Commits:
         try:
             if asynchronous:
                 client.commit(offsets=offsets, asynchronous=True)
+                self._unanswered.update((offset.topic, offset.partition) for offset in offsets)
             else:
                 self._check(client.commit(offsets=offsets, asynchronous=False) or [])
         except KafkaException as error:
