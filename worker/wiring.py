@@ -95,7 +95,7 @@ def build(
         dispatch=OnLoop(dispatcher, loop),
         clock=time.monotonic,
         now_ms=lambda: int(time.time() * 1000),
-        held=lambda: CREDENTIALS if gate.refused else NOTHING,
+        held=lambda: CREDENTIALS if gate.stops_reading else NOTHING,
         limits=Limits(kafka.max_gap_records, kafka.max_bytes),
         pace=_pace(settings),
         log=log,
