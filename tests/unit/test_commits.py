@@ -9,13 +9,15 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from structlog.testing import CapturingLogger
 from structlog.typing import FilteringBoundLogger
 
+from worker.handover import Handover, from_text
 from worker.record import Record
-from worker.stream.assignment import Assignment
+from worker.stream.assignment import NOTHING_HANDED_OVER, Assignment
 from worker.stream.client import Client
 from worker.stream.commits import Commits
 from worker.work import Work
 
 PLACE = ("orders", 0)
+NOW_MS = 1_000
 
 
 class Coordinator:
@@ -24,6 +26,7 @@ class Coordinator:
     def __init__(self) -> None:
         self.asynchronous: list[list[TopicPartition]] = []
         self.taken: list[int] = []
+        self.text: str | None = None
         self.error: KafkaError | None = None
 
     @overload
@@ -37,14 +40,15 @@ class Coordinator:
         if self.error is not None:
             raise KafkaException(self.error)
         self.taken += [p.offset for p in offsets]
+        self.text = offsets[-1].metadata
         return offsets
 
 
 class Committing:
-    """One assigned partition whose first record is settled."""
+    """One assigned partition, and what becomes of its records."""
 
-    def __init__(self) -> None:
-        self.assignment = Assignment(*PLACE)
+    def __init__(self, handover: Handover = NOTHING_HANDED_OVER) -> None:
+        self.assignment = Assignment(*PLACE, handover)
         self.coordinator = Coordinator()
         self.client = cast("Client", self.coordinator)
         self.commits = Commits(
@@ -52,13 +56,19 @@ class Committing:
             seconds=1.0,
             records=100,
             clock=lambda: 10.0,
-            now_ms=lambda: 0,
+            now_ms=lambda: NOW_MS,
             log=cast("FilteringBoundLogger", CapturingLogger()),
         )
-        record = Record(*PLACE, 0, None, b"{}", (), None)
+
+    def read(self, offset: int) -> Record:
+        record = Record(*PLACE, offset, None, b"{}", (), timestamp_ms=100)
         self.assignment.fetch([record])
         self.assignment.read(record)
-        self.assignment.in_hand[0] = (Work(record, self.assignment.stop), 0.0)
+        return record
+
+    def settle(self, offset: int) -> None:
+        record = self.read(offset)
+        self.assignment.in_hand[offset] = (Work(record, self.assignment.stop), 0.0)
         self.assignment.settled(record)
 
     def at_once(self) -> list[int]:
@@ -68,7 +78,10 @@ class Committing:
 
 @pytest.fixture
 def committing() -> Committing:
-    return Committing()
+    """Its first record is settled."""
+    committing = Committing()
+    committing.settle(0)
+    return committing
 
 
 def test_what_is_settled_is_committed_once(committing: Committing) -> None:
@@ -87,6 +100,19 @@ def test_a_commit_that_was_answered_is_not_made_again(committing: Committing) ->
     committing.commits.answered(None, committing.coordinator.asynchronous[0])
     assert committing.at_once() == []
     assert committing.commits.all_made
+
+
+def test_what_an_earlier_owner_settled_is_passed_on_until_it_is_read() -> None:
+    known = Handover(base=1, at_ms=500, settled=frozenset({3}))
+    committing = Committing(known)
+    committing.settle(1)
+    committing.at_once()
+    assert from_text(2, committing.coordinator.text) == Handover(2, 500, frozenset({3}))
+    committing.read(2)
+    committing.read(3)
+    committing.settle(4)
+    committing.at_once()
+    assert from_text(2, committing.coordinator.text) == Handover(2, NOW_MS, frozenset({3, 4}))
 
 
 def test_a_commit_that_was_refused_is_due_again(committing: Committing) -> None:

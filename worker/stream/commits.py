@@ -73,10 +73,11 @@ class Commits:
     def _commit(self, client: Client, assignments: Sequence[Assignment], *, asynchronous: bool) -> None:
         offsets: list[TopicPartition] = []
         for assignment in assignments:
+            vouched_ms = assignment.vouched_ms
             due = assignment.to_commit
             under_way = not asynchronous and self._unanswered[assignment.topic, assignment.partition] > 0
             if due is not None and (due != assignment.committed or under_way):
-                text = to_text(*due, at_ms=self._now_ms())
+                text = to_text(*due, at_ms=self._now_ms() if vouched_ms is None else vouched_ms)
                 offsets.append(TopicPartition(assignment.topic, assignment.partition, due[0], text))
                 assignment.committed = due
         if not offsets:
