@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench check lock clean
+.PHONY: help demo test faults simulate bench check lock clean
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,9 @@ test: $(READY) ## Every test, on the embedded broker and on a real Apache Kafka 
 
 faults: $(READY) ## The long fault runs: crashes, rebalances, a dying broker; about half an hour
 	@WORKER_TEST_FAULTS=long $(BIN)/python -m pytest -s tests/faults
+
+simulate: $(READY) ## The worker on a simulated clock, broker and Rokt: SEEDS=n of them, or SEED=n again, step by step
+	@cd tests && PYTHONPATH=.. ../$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))
 
 bench: $(READY) ## Events a second and CPU per event at 64, 256 and 800 calls in flight, on a real Kafka
 	@cd tests && ../$(BIN)/python -m bench.throughput

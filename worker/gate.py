@@ -75,6 +75,16 @@ class Gate:
         """Whether the credentials are refused at present."""
         return self._tries > 0
 
+    @property
+    def stops_reading(self) -> bool:
+        """Whether no more events are wanted: the credentials are refused, and a call will try them again.
+
+        Where the time for it has come and no call is there, since all went to another member, only a new event can
+        tell that they work again.
+        """
+        somebody = self._trying is not None or bool(self._waiting)
+        return self.refused and (somebody or self._clock() < self._next_try_at)
+
     def hold_back(self, seconds: float) -> None:
         """Nothing goes for so many seconds."""
         self._held_until = max(self._held_until, self._clock() + seconds)

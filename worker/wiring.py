@@ -33,7 +33,8 @@ from worker.settings import RegistrySettings, RoktSettings, Settings
 from worker.settle import Destinations, Settlement
 from worker.stream import config
 from worker.stream.brokers import Brokers
-from worker.stream.consumer import ConsumerThread, Pace
+from worker.stream.consumer import ConsumerThread, OnLoop
+from worker.stream.consumption import Consumption, Pace
 from worker.stream.outcomes import AvroOutcomes, JsonOutcomes
 from worker.stream.pauses import Limits
 from worker.stream.publisher import Publisher
@@ -88,25 +89,24 @@ def build(
     gate = Gate(time.monotonic, probe, _teller(log), settings.rokt.max_concurrency)
     pipeline = _pipeline(settings, registry, client, gate, publisher, tracing, log)
     dispatcher = Dispatcher(pipeline, max_under_way=kafka.max_under_way, clock=time.monotonic, fail=failed, log=log)
-    consumer = ConsumerThread(
-        consumer_config,
+    loop = asyncio.get_running_loop()
+    consumption = Consumption(
         list(config.event_types(settings.topics)),
-        dispatcher=dispatcher,
+        dispatch=OnLoop(dispatcher, loop),
+        clock=time.monotonic,
         now_ms=lambda: int(time.time() * 1000),
-        held=lambda: CREDENTIALS if gate.refused else NOTHING,
-        brokers=brokers,
+        held=lambda: CREDENTIALS if gate.stops_reading else NOTHING,
         limits=Limits(kafka.max_gap_records, kafka.max_bytes),
         pace=_pace(settings),
-        loop=asyncio.get_running_loop(),
-        ended=ended,
         log=log,
     )
+    consumer = ConsumerThread(consumer_config, consumption, brokers=brokers, loop=loop, ended=ended)
 
     def state() -> State:
-        assigned = consumer.assignments()
+        assigned = consumption.assignments()
         return State(
-            idle_seconds=time.monotonic() - consumer.turned_at,
-            joined=consumer.joined,
+            idle_seconds=time.monotonic() - consumption.turned_at,
+            joined=consumption.joined,
             brokers_down=brokers.down,
             credentials_refused=gate.refused,
             stopping=consumer.stopping,

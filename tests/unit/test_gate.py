@@ -243,6 +243,32 @@ def test_a_try_that_hears_nothing_of_the_credentials_leaves_the_gate_closed(cred
     run(main)
 
 
+def test_no_more_events_are_wanted_while_a_call_tries_refused_credentials_again() -> None:
+    async def main() -> None:
+        caller = Caller()
+        assert not caller.gate.stops_reading
+        trying = asyncio.ensure_future(caller.until_taken("one", lambda: "refused"))
+        for _ in range(100):
+            await asyncio.sleep(0.3)
+            assert caller.gate.stops_reading
+        trying.cancel()
+        await asyncio.wait({trying})
+
+    run(main)
+
+
+def test_where_no_call_is_left_to_try_refused_credentials_events_are_wanted_again() -> None:
+    async def main() -> None:
+        caller = Caller()
+        await caller.attempt(Turn(), "refused")
+        assert caller.gate.stops_reading
+        await asyncio.sleep(1.0)
+        assert caller.gate.refused
+        assert not caller.gate.stops_reading
+
+    run(main)
+
+
 def test_a_call_without_any_answer_does_not_open_or_close_the_gate() -> None:
     async def main() -> None:
         caller = Caller()

@@ -23,8 +23,8 @@ NOTHING_HANDED_OVER = Handover()
 class Assignment:
     """A partition's records that are read and not settled, and how far it is settled.
 
-    The consumer's thread calls `fetch`, reads `to_commit`, `passed`, `gap` and `bytes`, and alone uses `last_fetched`,
-    `committed` and `paused_for`; all else belongs to the event loop.
+    The consumer's thread calls `fetch`, reads `to_commit`, `vouched_ms`, `passed`, `gap` and `bytes`, and alone uses
+    `last_fetched`, `committed` and `paused_for`; all else belongs to the event loop.
     """
 
     def __init__(self, topic: str, partition: int, handover: Handover = NOTHING_HANDED_OVER) -> None:
@@ -33,6 +33,8 @@ class Assignment:
         self.last_fetched = -1
         self.committed: tuple[int, frozenset[int]] | None = None
         self._handover = handover
+        self._handover_end = max(handover.settled, default=-1)
+        self._last_read = -1
         self.paused_for = UNKNOWN
         self.stop = Stop()
         self.defective = False
@@ -57,8 +59,21 @@ class Assignment:
 
     @property
     def to_commit(self) -> tuple[int, frozenset[int]] | None:
-        """The offset that may be committed, and those above it that are settled; None before the first record."""
-        return self._frontier.to_commit()
+        """The offset that may be committed, and those above it that are settled; None before the first record.
+
+        Among them are those that an earlier owner settled and that are not read again yet: the next one is to know.
+        """
+        unread = self._unread_of_handover()  # first, so that what is read meanwhile stands in both and not in neither
+        due = self._frontier.to_commit()
+        return None if due is None else (due[0], due[1] | unread)
+
+    @property
+    def vouched_ms(self) -> int | None:
+        """The moment (milliseconds since 1970) up to which an earlier owner's word holds that is still passed on.
+
+        It is older than now: what was given such an offset anew since then must not pass for settled.
+        """
+        return self._handover.at_ms if self._unread_of_handover() else None
 
     @property
     def gap(self) -> int:
@@ -86,6 +101,7 @@ class Assignment:
             self._frontier.settle(record.offset)
         else:
             self.unread.append(record)
+        self._last_read = record.offset  # last, so that what was handed over is not missed meanwhile
 
     def settled(self, record: Record) -> None:
         """A record is settled."""
@@ -97,3 +113,9 @@ class Assignment:
         """The work that all others of the partition wait for, and when it was read (monotonic seconds)."""
         oldest = self._frontier.oldest
         return self.in_hand.get(oldest) if oldest is not None else None
+
+    def _unread_of_handover(self) -> frozenset[int]:
+        handover, last = self._handover, self._last_read
+        if last >= self._handover_end:
+            return NOTHING_HANDED_OVER.settled
+        return frozenset(offset for offset in handover.settled if offset > last)

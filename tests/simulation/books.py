@@ -1,0 +1,189 @@
+"""The books of one run, reckoned where effects are: at Rokt, and in the topics. The worker is asked nothing."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+from simulation.broker import Partition
+from simulation.history import NO_ITEM, SOURCES, Effect, Publication, effects_of
+from simulation.instance import OUTCOMES, SUFFIX
+from simulation.rokt import Sent
+from simulation.world import World
+from worker.record import Record
+
+Position = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter; `index` is its place among all records that were written."""
+
+    index: int
+    record: Record
+    headers: dict[str, str]
+
+    @property
+    def reason(self) -> str:
+        return self.headers["dlq.reason"]
+
+    @property
+    def source(self) -> Position:
+        told = self.headers
+        return told["dlq.source.topic"], int(told["dlq.source.partition"]), int(told["dlq.source.offset"])
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An outcome record, in terms of effects; `index` as above."""
+
+    index: int
+    key: str
+    status: str
+    source: Position
+    effects: tuple[Effect, ...]
+
+
+class Books:
+    """What was published, asked of Rokt, done there, and written, of one world that has run."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.published: dict[Position, Publication] = {
+            (record.topic, record.partition, record.offset): publication for publication, record in world.published
+        }
+        self.records: dict[Position, Record] = {(r.topic, r.partition, r.offset): r for _, r in world.published}
+
+    @cached_property
+    def letters(self) -> dict[Position, list[Letter]]:
+        """By the record that they are of."""
+        found: dict[Position, list[Letter]] = defaultdict(list)
+        topics = {topic + SUFFIX for topic in SOURCES}
+        for index, record in enumerate(self.world.broker.written):
+            if record.topic in topics:
+                headers = {name: (text or b"").decode() for name, text in record.headers}
+                letter = Letter(index, record, headers)
+                found[letter.source].append(letter)
+        return found
+
+    @cached_property
+    def outcomes(self) -> list[Outcome]:
+        """In the order in which they were written."""
+        written = enumerate(self.world.broker.written)
+        return [_outcome(index, json.loads(r.value or b"")) for index, r in written if r.topic == OUTCOMES]
+
+    @cached_property
+    def requests(self) -> dict[Effect, list[Sent]]:
+        """Every request by what it asked for, in the order in which they were sent."""
+        found: dict[Effect, list[Sent]] = defaultdict(list)
+        for sent in self.world.rokt.sent:
+            for effect in effects_of(sent.operation, sent.body):
+                found[effect].append(sent)
+        return found
+
+    @cached_property
+    def taken(self) -> dict[Effect, float]:
+        """When Rokt first did what was asked, in virtual seconds."""
+        found: dict[Effect, float] = {}
+        for effect, requests in self.requests.items():
+            moments = [s.processed_at for s in requests if s.applied and effect[2] not in s.refused_items]
+            if moments := [moment for moment in moments if moment is not None]:
+                found[effect] = min(moments)
+        return found
+
+    @cached_property
+    def order_of(self) -> dict[str, str]:
+        """The order that a reservation belongs to."""
+        return {e[2]: p.order for p in self.published.values() for e in p.effects if e[0] == "cancel"}
+
+    @cached_property
+    def first(self) -> dict[Effect, Position]:
+        """The first record that asks for it, in the order of offsets; all that do are in one partition."""
+        return {
+            e: position for position in sorted(self.published, reverse=True) for e in self.published[position].effects
+        }
+
+    def taken_for_done(self, effect: Effect) -> bool:
+        """Whether Rokt refused it, nobody could write that down, and the 409 that followed said "done before".
+
+        So it is with a refusal whose answer was lost: Rokt remembers the key of what it refused too, and the contract
+        takes a 409 after an unknown outcome for a success.
+        """
+        duplicate = any(o.status == "duplicate" and effect in o.effects for o in self.outcomes)
+        return duplicate and any(refused(sent, effect) for sent in self.requests[effect])
+
+    def settled_at(self, position: Position, *, anywhere: bool) -> int | None:
+        """The place, among all written records, of the last one that tells what became of a record; None: none does.
+
+        `anywhere`: outcomes of the same call count whichever record they came of.
+        """
+        publication = self.published[position]
+        last = -1
+        for effect in publication.effects:
+            known = [index for source, index in self._outcomes_of[effect] if anywhere or source == position]
+            if not known:
+                return None
+            last = max(last, known[0])
+        if publication.poison:
+            letters = [letter.index for letter in self.letters[position] if letter.reason == publication.poison]
+            if letters:
+                return max(last, letters[0])
+            return last if anywhere and publication.instead else None
+        return last
+
+    @cached_property
+    def _outcomes_of(self) -> dict[Effect, list[tuple[Position, int]]]:
+        found: dict[Effect, list[tuple[Position, int]]] = defaultdict(list)
+        for outcome in self.outcomes:
+            for effect in outcome.effects:
+                found[effect].append((outcome.source, outcome.index))
+        return found
+
+    def lanes(self) -> Iterator[tuple[str, list[Position]]]:
+        """The records of one partition that belong to one cart or order, in order, for each of them."""
+        found: dict[tuple[Partition, str], list[Position]] = defaultdict(list)
+        for position in sorted(self.published):
+            publication = self.published[position]
+            for name in filter(None, (publication.cart, publication.order)):
+                found[position[:2], name].append(position)
+        for (_, name), positions in found.items():
+            yield name, positions
+
+    def at_rokt(self) -> dict[tuple[str, str], list[Sent]]:
+        """The requests of one process about one cart or order, for each of them, in the order of their sending."""
+        found: dict[tuple[str, str], list[Sent]] = defaultdict(list)
+        for sent in self.world.rokt.sent:
+            names = (sent.body.get("cartId"), sent.body.get("orderId"))
+            cancelled = self.order_of.get(sent.body.get("itemReservationId", ""))
+            for name in filter(None, (*names, cancelled)):
+                found[sent.by.name, name].append(sent)
+        return found
+
+
+def refused(sent: Sent, effect: Effect) -> bool:
+    """Whether Rokt judged this request, and said no to that part of it."""
+    return sent.status is not None and (sent.status >= 400 or effect[2] in sent.refused_items)
+
+
+def by_key(requests: Iterable[Sent]) -> dict[str, list[Sent]]:
+    """Requests by their idempotency key."""
+    found: dict[str, list[Sent]] = defaultdict(list)
+    for sent in requests:
+        found[sent.key].append(sent)
+    return found
+
+
+def _outcome(index: int, told: dict[str, Any]) -> Outcome:
+    operation, items = told["operation"], told["items"]
+    if operation == "cancel":
+        effects = [("cancel", NO_ITEM, item["itemReservationId"]) for item in items]
+    else:
+        scope = told["orderId"] if operation == "confirm" else told["cartId"]
+        effects = [(operation, scope, item["cartItemId"]) for item in items] or [(operation, scope, NO_ITEM)]
+    source = (told["sourceTopic"], told["sourcePartition"], told["sourceOffset"])
+    return Outcome(index, told["idempotencyKey"], told["status"], source, tuple(chain(effects)))

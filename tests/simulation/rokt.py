@@ -1,0 +1,181 @@
+"""Rokt on virtual time: the sandbox's state machine behind httpx's transport interface, and every request's story.
+
+A request that was sent goes its own way: it is processed when it arrives, whether or not its sender still waits for the
+answer, or is still there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import httpx
+import msgspec
+
+from simulation.processes import Process
+from simulation.trace import Trace
+from worker.rokt.transport import CONNECTED
+from worker.sandbox.answers import respond
+from worker.sandbox.app import PATHS, Sandbox, Settings
+from worker.sandbox.faults import Fault, Faults, HangAfter, HangBefore, Pass, ResetAfter, ResetBefore, Status
+from worker.sandbox.messages import Done, Operation, Refused
+from worker.sandbox.requests import Incoming, parse
+
+ENDPOINTS = {path: operation for operation, paths in PATHS.items() for path in paths}
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The way to Rokt: seconds that a request, and an answer, takes at most, and how often nobody takes it."""
+
+    slowest: float = 0.05
+    refuses: float = 0.0
+
+
+@dataclass(eq=False, slots=True)
+class Sent:
+    """One request: what it was, and what became of it. Moments are virtual seconds; None: it did not happen."""
+
+    number: int
+    by: Process
+    operation: str
+    path: str
+    key: str
+    body: dict[str, Any]
+    sent_at: float
+    processed_at: float | None = None
+    status: int | None = None
+    applied: bool = False
+    refused_items: frozenset[str] = frozenset()
+    heard: int | None = None
+    over_at: float | None = None
+
+
+@dataclass(slots=True)
+class Weather:
+    """What is in force at the moment; the world changes it."""
+
+    network: Network = field(default_factory=Network)
+    faults: Faults = field(default_factory=Faults)
+
+
+class SimulatedRokt:
+    """One Rokt for all processes. `now` gives epoch seconds; `weather` may be changed at any time."""
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        now: Callable[[], float],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        trace: Trace,
+        chance: Random,
+        settings: Settings,
+    ) -> None:
+        self._loop = loop
+        self._spawn = spawn
+        self._trace = trace
+        self._chance = chance
+        self.weather = Weather(faults=settings.faults)
+        self.sandbox = Sandbox(settings, now, asyncio.Event())
+        self.sent: list[Sent] = []
+
+    async def exchange(self, process: Process, request: httpx.Request) -> httpx.Response:
+        """Sends a request. Raises httpx.TransportError, as worker.rokt.transport does."""
+        process.step("connect to Rokt")
+        if self._chance.random() < self.weather.network.refuses:
+            await self._pass_time()
+            raise httpx.ConnectError("no connection (ConnectionRefusedError)", request=request)
+        request.extensions[CONNECTED] = True
+        sent = self._record(process, request)
+        answer: asyncio.Future[httpx.Response] = self._loop.create_future()
+        self._spawn(self._serve(sent, request, answer))
+        try:
+            process.step("sent to Rokt")
+            response = await answer
+            process.step("answered by Rokt")
+            sent.heard = response.status_code
+            return response
+        finally:
+            sent.over_at = self._loop.time()
+            answer.cancel()
+
+    def _record(self, process: Process, request: httpx.Request) -> Sent:
+        operation = ENDPOINTS.get(request.url.path)
+        body: dict[str, Any] = msgspec.json.decode(request.content or b"{}")
+        key = request.headers.get("idempotency-key", "").strip('"')
+        sent = Sent(len(self.sent) + 1, process, str(operation), request.url.path, key, body, sent_at=self._loop.time())
+        self.sent.append(sent)
+        self._trace.note(process.name, "sent", number=sent.number, operation=sent.operation, key=key, body=body)
+        return sent
+
+    async def _serve(self, sent: Sent, request: httpx.Request, answer: asyncio.Future[httpx.Response]) -> None:
+        await self._pass_time()
+        operation = ENDPOINTS.get(sent.path)
+        if operation is None:
+            self._give(answer, Refused(404, "NotFound", "Not Found", {}))
+            return
+        incoming = Incoming(operation, request.headers, parse(operation, request.content))
+        self.sandbox.faults.faults = self.weather.faults
+        fault = self.sandbox.faults.decide(operation, self.sandbox._cart(incoming.message), self._chance)
+        result: Done | Refused | None = None
+        if not (isinstance(fault, ResetBefore | HangBefore) or (isinstance(fault, Status) and not fault.applied)):
+            result = self.sandbox.process(incoming)
+            self._processed(sent, operation, result)
+        self._trace.note("rokt", "processed", number=sent.number, fault=fault.name, status=sent.status)
+        await self._pass_time()
+        await self._answer(answer, fault, result, request)
+
+    def _processed(self, sent: Sent, operation: Operation, result: Done | Refused) -> None:
+        sent.processed_at = self._loop.time()
+        sent.status = result.status if isinstance(result, Refused) else 200
+        sent.applied = isinstance(result, Done)
+        if isinstance(result, Done) and result.body is not None and operation is not Operation.PLACEMENTS:
+            items = result.body.get("items", [])
+            sent.refused_items = frozenset(i["cartItemId"] for i in items if i.get("success") is False)
+
+    async def _answer(
+        self,
+        answer: asyncio.Future[httpx.Response],
+        fault: Fault,
+        result: Done | Refused | None,
+        request: httpx.Request,
+    ) -> None:
+        match fault:
+            case Pass():
+                self._give(answer, result or Done(None))
+            case Status(status, retry_after):
+                headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+                self._give(answer, Refused(status, "Ordered", "This error was ordered from the sandbox", {}), headers)
+            case ResetBefore() | ResetAfter() | HangBefore() | HangAfter():
+                if isinstance(fault, HangBefore | HangAfter):
+                    await asyncio.sleep(self.weather.faults.hang_seconds)
+                if not answer.done():
+                    answer.set_exception(httpx.ReadError("the connection broke", request=request))
+
+    def _give(
+        self,
+        answer: asyncio.Future[httpx.Response],
+        result: Done | Refused,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        if not answer.done():
+            told = respond(result, headers)
+            answer.set_result(httpx.Response(told.status_code, headers=told.raw_headers, content=bytes(told.body)))
+
+    async def _pass_time(self) -> None:
+        await asyncio.sleep(self._chance.uniform(0.0, self.weather.network.slowest))
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """The way of one process to Rokt."""
+
+    def __init__(self, rokt: SimulatedRokt, process: Process) -> None:
+        self._rokt = rokt
+        self._process = process
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._rokt.exchange(self._process, request)
