@@ -1,21 +1,23 @@
-"""Brokers and a registry for the tests, and an environment without settings of anybody's."""
+"""Brokers, a registry and a database for the tests, and an environment without settings of anybody's."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from infra import postgres as real_postgres
 from infra import real_kafka
 from infra import registry as real_registry
 from infra.brokers import Broker
 from infra.embedded import EmbeddedKafka
 from infra.once import Once
+from infra.postgres import Postgres
 from infra.registry import Registry
 from infra.unavailable import UnavailableError
 
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
 
 KAFKA = pytest.StashKey[Once[Broker]]()
 REGISTRY = pytest.StashKey[Once[Registry]]()
-MARKS = {"kafka": "real_kafka", "registry": "real_registry"}
-SERVERS = ("embedded", "kafka", "broker", "registry")
+POSTGRES = pytest.StashKey[Once[Postgres]]()
+MARKS = {"kafka": "real_kafka", "registry": "real_registry", "postgres": "real_postgres"}
+SERVERS = ("embedded", "kafka", "broker", "registry", "postgres")
+AnyServer: TypeAlias = Once[Broker] | Once[Registry] | Once[Postgres]
 SCRUBBED = ("WORKER_", "OTEL_")
 KEPT = "WORKER_TEST_"
 
@@ -33,13 +37,15 @@ KEPT = "WORKER_TEST_"
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_kafka: needs a real Apache Kafka")
     config.addinivalue_line("markers", "real_registry: needs a real schema registry")
+    config.addinivalue_line("markers", "real_postgres: needs a real PostgreSQL")
     config.stash[KAFKA] = Once(real_kafka.find)
     config.stash[REGISTRY] = Once(real_registry.find)
+    config.stash[POSTGRES] = Once(real_postgres.find)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    config.stash[KAFKA].remove()
-    config.stash[REGISTRY].remove()
+    for _, server in _servers(config):
+        server.remove()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -72,7 +78,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for server in (config.stash[KAFKA], config.stash[REGISTRY]):
+    for _, server in _servers(config):
         if server.failure is not None and server.failure.log:
             terminalreporter.section(server.failure.reason)
             terminalreporter.write_line(server.failure.log)
@@ -115,6 +121,12 @@ def registry(pytestconfig: pytest.Config) -> Registry:
     return pytestconfig.stash[REGISTRY].get()
 
 
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> Postgres:
+    """A real PostgreSQL."""
+    return pytestconfig.stash[POSTGRES].get()
+
+
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.real_kafka)])
 def broker(request: pytest.FixtureRequest) -> Broker:
     """Each kind in turn: a scenario that asks for it runs on both."""
@@ -123,7 +135,7 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     return found
 
 
-def _missing(server: Once[Broker] | Once[Registry]) -> str:
+def _missing(server: AnyServer) -> str:
     """Why it cannot be had, empty when it is there."""
     try:
         server.get()
@@ -132,10 +144,15 @@ def _missing(server: Once[Broker] | Once[Registry]) -> str:
     return ""
 
 
-def _needed(config: pytest.Config, items: Sequence[pytest.Item]) -> list[Once[Broker] | Once[Registry]]:
-    wanted = {name for item in items for name in MARKS.values() if item.get_closest_marker(name)}
-    servers: list[tuple[str, Once[Broker] | Once[Registry]]] = [
+def _servers(config: pytest.Config) -> list[tuple[str, AnyServer]]:
+    """Those that are started for the tests with a mark."""
+    return [
         ("real_kafka", config.stash[KAFKA]),
         ("real_registry", config.stash[REGISTRY]),
+        ("real_postgres", config.stash[POSTGRES]),
     ]
-    return [server for name, server in servers if name in wanted]
+
+
+def _needed(config: pytest.Config, items: Sequence[pytest.Item]) -> list[AnyServer]:
+    wanted = {name for item in items for name in MARKS.values() if item.get_closest_marker(name)}
+    return [server for name, server in _servers(config) if name in wanted]

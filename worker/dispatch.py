@@ -22,6 +22,7 @@ from worker.telemetry import names
 from worker.work import Work
 
 BREATH = 50
+GROUP = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Dispatcher:
         self._ready: deque[Place[_Errand]] = deque()
         self._max_under_way = max_under_way
         self._under_way = 0
+        self._repeating = False
+        self._parked: dict[_Errand, asyncio.TimerHandle] = {}
 
     def accept(self, batches: Sequence[tuple[Assignment, Sequence[Record]]]) -> None:
         """Takes records as they were fetched, in order within each partition."""
@@ -81,6 +84,9 @@ class Dispatcher:
         for assignment in assignments:
             assignment.stop.ask()
             assignment.unread.clear()
+        for errand in [errand for errand in self._parked if errand.assignment in assignments]:
+            self._parked.pop(errand).cancel()
+            self._left(errand.work)
         under_way = _tasks(assignments)
         if under_way:
             _, late = await asyncio.wait(under_way, timeout=seconds)
@@ -102,35 +108,70 @@ class Dispatcher:
         return found
 
     async def _read(self, assignment: Assignment) -> None:
+        """Decodes what was read, and lines it up. While old events come again, those are passed by the group."""
         count = 0
         while assignment.unread:
             count += 1
             if count % BREATH == 0:
                 await asyncio.sleep(0)  # so that calls and probes are not kept waiting by a backlog
-                continue
-            record = assignment.unread.popleft()
-            work = Work(record, assignment.stop)
-            assignment.in_hand[record.offset] = (work, self._clock())
-            try:
-                work.decoded = await self._pipeline.decode(work)
-            except (Abandoned, asyncio.CancelledError):
+            if not self._repeating:
+                if (work := await self._decoded(assignment)) is None:
+                    return
+                self._line_up(_Errand(work, assignment))
+            elif not await self._read_again(assignment):
+                return
+
+    async def _read_again(self, assignment: Assignment) -> bool:
+        """Reads a group, of which what is settled already takes no turn. False when the partition is read no more."""
+        works: list[Work] = []
+        while assignment.unread and len(works) < GROUP:
+            work = await self._decoded(assignment)
+            if work is None:
+                break
+            works.append(work)
+        try:
+            settled = await self._pipeline.settled_before(works)
+        except (Abandoned, asyncio.CancelledError):
+            for work in works:
                 self._left(work)
-                return
-            except Exception:
-                assignment.defective = True  # its cart is not known, so what is behind it in the partition must wait
-                assignment.unread.clear()
-                self._held(work)
-                return
-            event = work.event
-            place = self._lanes.join(_Errand(work, assignment), lane_keys(event) if event is not None else ())
-            if place.ahead == 0:
-                self._begin(place)
-                self._start_some()
+            return False
+        self._repeating = bool(settled)
+        for work in works:
+            if work.record.offset in settled:
+                assignment.settled(work.record)
             else:
-                work.waits_for = "an earlier event of its cart or order"
+                self._line_up(_Errand(work, assignment))
+        return not assignment.stop.asked and not assignment.defective
+
+    async def _decoded(self, assignment: Assignment) -> Work | None:
+        """The next record, decoded; None when nothing more of the partition can be read."""
+        record = assignment.unread.popleft()
+        work = Work(record, assignment.stop)
+        assignment.in_hand[record.offset] = (work, self._clock())
+        try:
+            work.decoded = await self._pipeline.decode(work)
+        except (Abandoned, asyncio.CancelledError):
+            self._left(work)
+            return None
+        except Exception:
+            assignment.defective = True  # its cart is not known, so what is behind it in the partition must wait
+            assignment.unread.clear()
+            self._held(work)
+            return None
+        return work
+
+    def _line_up(self, errand: _Errand) -> None:
+        event = errand.work.event
+        place = self._lanes.join(errand, lane_keys(event) if event is not None else ())
+        if place.ahead == 0:
+            self._begin(place)
+            self._start_some()
+        elif not errand.work.looks:
+            errand.work.waits_for = "an earlier event of its cart or order"
 
     def _begin(self, place: Place[_Errand]) -> None:
-        place.work.work.waits_for = "its turn"
+        if not place.work.work.looks:
+            place.work.work.waits_for = "its turn"
         self._ready.append(place)
 
     def _start_some(self) -> None:
@@ -156,7 +197,7 @@ class Dispatcher:
     async def _carry_out(self, place: Place[_Errand]) -> None:
         work, assignment = place.work.work, place.work.assignment
         try:
-            await self._pipeline.settle(work)
+            later = await self._pipeline.settle(work)
         except (Abandoned, asyncio.CancelledError):
             self._left(work)
         except WorkerError as error:
@@ -166,8 +207,23 @@ class Dispatcher:
             self._held(work)
             return
         else:
-            assignment.settled(work.record)
+            if later is None:
+                assignment.settled(work.record)
+                self._repeating = work.settled_before
+            else:
+                self._park(place.work, later.seconds)
         self._next(place)
+
+    def _park(self, errand: _Errand, seconds: float) -> None:
+        """It makes way for those behind it, and comes back at the end of their line."""
+        if errand.assignment.stop.asked:
+            self._left(errand.work)
+        else:
+            self._parked[errand] = asyncio.get_running_loop().call_later(seconds, self._back, errand)
+
+    def _back(self, errand: _Errand) -> None:
+        del self._parked[errand]
+        self._line_up(errand)
 
     def _next(self, place: Place[_Errand]) -> None:
         """Those behind it may begin; those of a partition that is not ours any more are passed over."""
@@ -180,6 +236,8 @@ class Dispatcher:
                     self._begin(ready)
 
     def _left(self, work: Work) -> None:
+        if work.span.is_recording():
+            work.span.end()
         self._log.info(names.LOG_ABANDONED, **work.place, waited_for=work.waits_for)
 
     def _held(self, work: Work) -> None:

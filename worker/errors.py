@@ -3,6 +3,7 @@
     WorkerError
     ├── SettingsError        wrong or missing settings; the command ends with exit code 2
     ├── RegistryUnavailable  the schema registry cannot be asked; nobody's record is to blame
+    ├── LedgerUnavailable    the ledger's database cannot be asked; what was asked is asked again
     ├── DeliveryFailed       the broker did not acknowledge a record of ours
     └── Abandoned            the worker was told to stop while an event was waiting; the event stays uncommitted
 
@@ -29,6 +30,17 @@ class SettingsError(WorkerError):
 
 class RegistryUnavailable(WorkerError):
     """The schema registry did not answer, or answered something that says nothing about the schema asked for."""
+
+
+class LedgerUnavailable(WorkerError):
+    """The ledger's database did not do what was asked, or did not say so; asking again is safe.
+
+    `mend` says what an operator can do about it.
+    """
+
+    def __init__(self, message: str, mend: str) -> None:
+        super().__init__(message)
+        self.mend = mend
 
 
 class DeliveryFailed(WorkerError):

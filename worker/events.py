@@ -12,7 +12,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-Id = Annotated[str, Meta(min_length=1)]
+ID_LENGTH = 512
+NO_NUL = r"\A[^\x00]*\Z"
+Id = Annotated[str, Meta(min_length=1, max_length=ID_LENGTH, pattern=NO_NUL)]
+MaybeId = Annotated[str, Meta(max_length=ID_LENGTH, pattern=NO_NUL)] | None
 Quantity = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Instant = Annotated[datetime, Meta(tz=True)] | int
 HeaderText = Annotated[str, Meta(max_length=1024, pattern=r"\A(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?\Z")]
@@ -31,7 +34,7 @@ class CompletedItem(Struct, frozen=True, rename="camel"):
     """One item of a completed checkout; prices are exact decimals of at most 18 digits, 4 after the point."""
 
     cart_item_id: Id
-    item_reservation_id: str | None = None
+    item_reservation_id: MaybeId = None
     catalog_item_id: str | None = None
     quantity: Quantity | None = None
     unit_price: Decimal | None = None
@@ -42,15 +45,15 @@ class CompletedItem(Struct, frozen=True, rename="camel"):
 class CancelledItem(Struct, frozen=True, rename="camel"):
     """One item of a cancelled order; at least one of the two ids."""
 
-    cart_item_id: str | None = None
-    item_reservation_id: str | None = None
+    cart_item_id: MaybeId = None
+    item_reservation_id: MaybeId = None
 
 
 class AbandonedItem(Struct, frozen=True, rename="camel"):
     """One item of an abandoned cart; without a reservation there is nothing to give back."""
 
     cart_item_id: Id
-    item_reservation_id: str | None = None
+    item_reservation_id: MaybeId = None
 
 
 class CheckoutCompleted(Struct, frozen=True, rename="camel"):
@@ -75,7 +78,7 @@ class OrderCancelled(Struct, frozen=True, rename="camel"):
     occurred_at: Instant
     order_id: Id
     items: tuple[CancelledItem, ...]
-    cart_id: str | None = None
+    cart_id: MaybeId = None
     locale: str | None = None
 
 

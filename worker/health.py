@@ -1,7 +1,7 @@
 """What a probe asks: is it alive, is it ready, and what holds it up. JSON over HTTP.
 
-`/livez`: the consumer's thread turns. `/readyz`: it has joined the group, brokers answer, Rokt takes the credentials;
-an outage of Rokt does not count. Both name the stalled partitions.
+`/livez`: the consumer's thread turns. `/readyz`: it has joined the group, brokers and the ledger answer, Rokt takes the
+credentials; an outage of Rokt does not count. Both name the stalled partitions.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class State:
     joined: bool
     brokers_down: bool
     credentials_refused: bool
+    ledger_down: bool
     stopping: bool
     partitions: int
     stalls: Sequence[Stall]
@@ -44,6 +45,7 @@ def unready(state: State) -> list[str]:
         "has not joined the group yet": not state.joined,
         "no broker answers": state.brokers_down,
         "Rokt refuses the credentials": state.credentials_refused,
+        "the ledger's database does not do what it is asked": state.ledger_down,
         "is stopping": state.stopping,
     }
     return [reason for reason, holds in why.items() if holds]

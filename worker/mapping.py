@@ -6,19 +6,31 @@ Confirmed Item); absent optional fields are left out, never sent as null.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import cast
 
 import msgspec
 
-from worker.events import CancelledItem, CartAbandoned, CheckoutCompleted, CompletedItem, Event, OrderCancelled
+from worker.events import (
+    AbandonedItem,
+    CancelledItem,
+    CartAbandoned,
+    CheckoutCompleted,
+    CompletedItem,
+    Event,
+    OrderCancelled,
+)
 from worker.keys import Operation, cancel_key, confirm_key, release_key
 
 LANGUAGE_KEPT = 64
 LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")  # RFC 9110, section 12.5.4: language-range
 
 _JSON = msgspec.json.Encoder(decimal_format="number")
+_SORTED = msgspec.json.Encoder(order="sorted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +43,15 @@ class CallItem:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to make: `body` is the exact bytes that every attempt sends, `key` its idempotency key."""
+    """One request to make: `body` is the exact bytes that every attempt sends, `key` its idempotency key.
+
+    `fingerprint` (16 bytes) is the same for the same body, also with its items in another order.
+    """
 
     operation: Operation
     key: str
     body: bytes
+    fingerprint: bytes
     items: tuple[CallItem, ...]
     cart_id: str | None
     order_id: str | None
@@ -44,11 +60,10 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
-    """What an event asks for, in the order to do it. `unresolved` are items of a cancel that name no reservation."""
+class Cancellation:
+    """A cancel of these items, or of the whole order: which reservations that means, the ledger knows."""
 
-    calls: tuple[Call, ...] = ()
-    unresolved: tuple[CallItem, ...] = ()
+    items: tuple[CallItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,42 +73,53 @@ class NothingToDo:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class NothingToCancel:
-    """A cancel that names no item: which ones the order has is not known here."""
-
-    why: str
-
-
-Mapped = Calls | NothingToDo | NothingToCancel
+Mapped = Call | Cancellation | NothingToDo
 
 
 def map_event(event: Event) -> Mapped:
-    """The calls that an event asks for. The same event, published again, maps to the same keys and bytes."""
+    """What an event asks for. The same event, published again, maps to the same keys and bytes."""
     match event:
         case CheckoutCompleted():
-            return Calls((_confirm(event),))
+            return _confirm(event)
         case OrderCancelled():
-            return _cancels(event)
+            return Cancellation(tuple(dict.fromkeys(map(_ids, event.items))))
         case CartAbandoned():
-            return _release(event)
+            released = _release(event)
+            return released if released.items else NothingToDo("no item of the cart has a reservation")
 
 
-def _confirm(event: CheckoutCompleted) -> Call:
-    items = tuple(dict.fromkeys(event.items))
-    body: dict[str, object] = {
-        "cartId": event.cart_id,
-        "orderId": event.order_id,
-        "items": [_confirm_item(item) for item in items],
-        "payPalOrderId": event.pay_pal_order_id,
-        "merchantId": event.merchant_id,
-        "attributes": event.attributes,
-    }
+def reduced(event: Event, call: Call, items: tuple[CallItem, ...]) -> Call:
+    """The same call, with the same key, about these of its items only."""
+    if items == call.items:
+        return call
+    match event:
+        case CheckoutCompleted():
+            whole = _confirm(event, items)
+        case CartAbandoned():
+            whole = _release(event, items)
+        case OrderCancelled():
+            raise ValueError("a cancel is about one item")
+    return replace(call, body=whole.body, items=whole.items)
+
+
+def _confirm(event: CheckoutCompleted, only: Container[CallItem] | None = None) -> Call:
+    items = tuple(i for i in dict.fromkeys(event.items) if only is None or _ids(i) in only)
+    body, fingerprint = _body(
+        {
+            "cartId": event.cart_id,
+            "orderId": event.order_id,
+            "items": [_JSON.encode(_confirm_item(item)) for item in items],
+            "payPalOrderId": event.pay_pal_order_id,
+            "merchantId": event.merchant_id,
+            "attributes": event.attributes,
+        }
+    )
     return Call(
         operation="confirm",
         key=confirm_key(event.cart_id, event.order_id, ((i.cart_item_id, i.item_reservation_id) for i in items)),
-        body=_body(body),
-        items=tuple(CallItem(i.cart_item_id, i.item_reservation_id) for i in items),
+        body=body,
+        fingerprint=fingerprint,
+        items=tuple(map(_ids, items)),
         cart_id=event.cart_id,
         order_id=event.order_id,
         session_id=event.rokt_session_id or None,
@@ -115,23 +141,16 @@ def _confirm_item(item: CompletedItem) -> dict[str, object]:
     )
 
 
-def _cancels(event: OrderCancelled) -> Calls | NothingToCancel:
-    if not event.items:
-        return NothingToCancel("the event names no item, and what the order held is not known")
-    by_item = dict.fromkeys(event.items)
-    by_reservation = {item.item_reservation_id: item for item in reversed(by_item) if item.item_reservation_id}
-    return Calls(
-        calls=tuple(_cancel(event, id_, item) for id_, item in reversed(by_reservation.items())),
-        unresolved=tuple(CallItem(i.cart_item_id, None) for i in by_item if not i.item_reservation_id),
-    )
-
-
-def _cancel(event: OrderCancelled, reservation: str, item: CancelledItem) -> Call:
+def cancel(event: OrderCancelled, item: CallItem) -> Call:
+    """The call that cancels one item, whose reservation is known."""
+    reservation = item.item_reservation_id or ""
+    body, fingerprint = _body({"itemReservationId": reservation})
     return Call(
         operation="cancel",
         key=cancel_key(event.order_id, reservation),
-        body=_body({"itemReservationId": reservation}),
-        items=(CallItem(item.cart_item_id, reservation),),
+        body=body,
+        fingerprint=fingerprint,
+        items=(item,),
         cart_id=event.cart_id or None,
         order_id=event.order_id,
         session_id=None,
@@ -139,26 +158,32 @@ def _cancel(event: OrderCancelled, reservation: str, item: CancelledItem) -> Cal
     )
 
 
-def _release(event: CartAbandoned) -> Calls | NothingToDo:
-    items = tuple(item for item in dict.fromkeys(event.items) if item.item_reservation_id)
-    if not items:
-        return NothingToDo("no item of the cart has a reservation")
-    body: dict[str, object] = {
-        "cartId": event.cart_id,
-        "items": [{"cartItemId": i.cart_item_id, "itemReservationId": i.item_reservation_id} for i in items],
-        "attributes": event.attributes,
-    }
-    call = Call(
+def _release(event: CartAbandoned, only: Container[CallItem] | None = None) -> Call:
+    items = tuple(i for i in dict.fromkeys(event.items) if i.item_reservation_id and (only is None or _ids(i) in only))
+    body, fingerprint = _body(
+        {
+            "cartId": event.cart_id,
+            "items": [
+                _JSON.encode({"cartItemId": i.cart_item_id, "itemReservationId": i.item_reservation_id}) for i in items
+            ],
+            "attributes": event.attributes,
+        }
+    )
+    return Call(
         operation="release",
         key=release_key(event.cart_id, ((i.cart_item_id, i.item_reservation_id) for i in items)),
-        body=_body(body),
-        items=tuple(CallItem(i.cart_item_id, i.item_reservation_id) for i in items),
+        body=body,
+        fingerprint=fingerprint,
+        items=tuple(map(_ids, items)),
         cart_id=event.cart_id,
         order_id=None,
         session_id=event.rokt_session_id or None,
         locale=_language(event.locale),
     )
-    return Calls((call,))
+
+
+def _ids(item: CompletedItem | CancelledItem | AbandonedItem) -> CallItem:
+    return CallItem(item.cart_item_id or None, item.item_reservation_id or None)
 
 
 def _language(locale: str | None) -> str | None:
@@ -182,5 +207,10 @@ def _present(fields: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None and value != ""}
 
 
-def _body(fields: dict[str, object]) -> bytes:
-    return _JSON.encode({name: value for name, value in _present(fields).items() if value != {}})
+def _body(fields: dict[str, object]) -> tuple[bytes, bytes]:
+    """A body, with its items as they are encoded already, and its fingerprint."""
+    present = {name: value for name, value in _present(fields).items() if value != {}}
+    items = cast("list[bytes]", present.get("items", []))
+    body = _JSON.encode(present | ({"items": [msgspec.Raw(item) for item in items]} if "items" in present else {}))
+    rest = _SORTED.encode({name: value for name, value in present.items() if name != "items"})
+    return body, hashlib.blake2b(b"\n".join((rest, *sorted(items))), digest_size=16).digest()

@@ -1,32 +1,41 @@
-"""The way of one event: decode, take its turn, map, call, settle.
+"""The way of one event: decode, take its turn, map, decide, call, settle.
 
 `Dispatcher` (worker/dispatch.py) has a record decoded, finds its turn among the events of its cart, and then has
-it settled, which reads the steps in order. When `settle` returns, every call of the event has an outcome or a dead
-letter that the broker acknowledged. When it raises, nothing of it may be committed.
+it settled, which reads the steps in order; those of a call are in worker/calling.py. When `settle` returns None, every
+call of the event has an outcome or a dead letter that the broker acknowledged. When it raises, nothing of it may be
+committed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from opentelemetry.trace import Span
-from structlog.typing import FilteringBoundLogger
+from opentelemetry.trace import INVALID_SPAN, Span
 
+from worker.calling import LOOK_AGAIN, Calling
 from worker.decode.decoder import Decoded, Decoder, InvalidEvent, Tombstone, Undecodable
 from worker.errors import RegistryUnavailable
-from worker.events import CartAbandoned, Event
-from worker.gate import Credentials, Gate, Turn
-from worker.mapping import Call, Calls, NothingToCancel, NothingToDo, map_event
-from worker.retry import Backoff, Chance
-from worker.rokt.answers import Answer, Denied, Failed, Throttled
-from worker.rokt.client import RoktClient
+from worker.events import CartAbandoned, Event, OrderCancelled
+from worker.ledger.entries import CallOff, Wait
+from worker.ledger.ledger import Ledger
+from worker.mapping import Call, Cancellation, NothingToDo, cancel, map_event
 from worker.settle import Settlement
-from worker.stream.outcomes import Outcome
+from worker.surroundings import Surroundings
 from worker.telemetry import names
-from worker.telemetry.tracing import Source, Tracing, ended
-from worker.verdict import Death, History, Settled, TryAgain, judge
+from worker.telemetry.tracing import Source, failed
+from worker.verdict import Death
 from worker.work import Work
+
+NAMED_IN_MESSAGE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The event cannot go on; others of its cart may go ahead for so many seconds."""
+
+    seconds: float
 
 
 class Pipeline:
@@ -36,24 +45,19 @@ class Pipeline:
         self,
         *,
         decoder: Decoder,
-        client: RoktClient,
-        gate: Gate,
+        ledger: Ledger,
+        calling: Calling,
         settlement: Settlement,
-        tracing: Tracing,
-        backoff: Backoff,
-        chance: Chance,
-        now: Callable[[], datetime],
-        log: FilteringBoundLogger,
+        cancel_wait_seconds: float,
+        around: Surroundings,
     ) -> None:
+        """`cancel_wait_seconds`: how long a cancel that comes before its confirm waits for it."""
         self._decoder = decoder
-        self._client = client
-        self._gate = gate
+        self._ledger = ledger
+        self._calling = calling
         self._settlement = settlement
-        self._tracing = tracing
-        self._backoff = backoff
-        self._chance = chance
-        self._now = now
-        self._log = log
+        self._cancel_wait_seconds = cancel_wait_seconds
+        self._around = around
 
     async def decode(self, work: Work) -> Decoded:
         """What the record holds; waits for as long as the registry cannot be asked: that is not the record's fault.
@@ -68,8 +72,8 @@ class Pipeline:
                 return await self._decoder.decode(work.record.topic, work.record.value)
             except RegistryUnavailable as error:
                 tries += 1
-                wait = self._backoff.delay(tries, self._chance)
-                self._log.warning(
+                wait = self._around.wait(tries)
+                self._around.log.warning(
                     names.LOG_REGISTRY_WAITING,
                     **work.place,
                     tries=tries,
@@ -79,118 +83,101 @@ class Pipeline:
                 )
                 await work.stop.sleep(wait)
 
-    async def settle(self, work: Work) -> None:
-        """Maps, calls and settles a decoded record, whose turn it is; ends its span. Raises Abandoned."""
-        record = work.record
-        size = None if record.value is None else len(record.value)
-        source = Source(record.topic, record.partition, record.offset, record.headers, size)
-        with ended(self._tracing.process(source)) as work.span:
-            match work.decoded:
-                case Tombstone():
-                    self._skip(work, "a tombstone")
-                case Undecodable(message, exception):
-                    await self._bury(work, Death("undecodable", message, exception), work.span)
-                case InvalidEvent(message, exception):
-                    await self._bury(work, Death("invalid", message, exception), work.span)
-                case event:
-                    _describe(work.span, event)
-                    await self._carry_out(work, event)
+    async def settled_before(self, works: Sequence[Work]) -> set[int]:
+        """The offsets of those whose one call is settled and published, so nothing is left to do. Raises Abandoned."""
+        calls = {work.record.offset: call for work in works if (call := _one_call(work)) is not None}
+        if not calls:
+            return set()
+        known = asyncio.ensure_future(self._ledger.settled([call.key for call in calls.values()]))
+        settled = await works[0].stop.wait(known)
+        before = {offset for offset, call in calls.items() if settled.get(call.key) == call.fingerprint}
+        for work in works:
+            if work.record.offset in before:
+                key = calls[work.record.offset].key
+                self._around.log.debug(names.LOG_SETTLED_BEFORE, **work.place, idempotency_key=key)
+        return before
 
-    async def _carry_out(self, work: Work, event: Event) -> None:
+    async def settle(self, work: Work) -> Later | None:
+        """Settles a record whose turn it is, and ends its span; or says when to come back. Raises Abandoned."""
+        if work.span is INVALID_SPAN:
+            work.span = self._process_span(work)
+        try:
+            later = await self._steps(work)
+        except BaseException as error:
+            failed(work.span, type(error).__name__)
+            work.span.end()
+            raise
+        if later is None:
+            work.span.end()
+        return later
+
+    async def _steps(self, work: Work) -> Later | None:
+        match work.decoded:
+            case Tombstone():
+                self._skip(work, "a tombstone")
+            case Undecodable(message, exception):
+                await self._settlement.dead_letter(work, Death("undecodable", message, exception), work.span)
+            case InvalidEvent(message, exception):
+                await self._settlement.dead_letter(work, Death("invalid", message, exception), work.span)
+            case event:
+                return await self._carry_out(work, event)
+        return None
+
+    async def _carry_out(self, work: Work, event: Event) -> Later | None:
         match map_event(event):
             case NothingToDo(why):
                 self._skip(work, why)
-            case NothingToCancel(why):
-                await self._bury(work, Death("nothing-to-cancel", why, operation="cancel"), work.span)
-            case Calls(calls, unresolved):
-                if len(calls) == 1:
-                    work.span.set_attribute(names.ROKT_KEY, calls[0].key)
-                for call in calls:
-                    settled, attempt = await self._call(work, call)
-                    await self._settle(work, event, call, settled, attempt)
-                if unresolved:
-                    named = ", ".join(item.cart_item_id or "?" for item in unresolved[:20])
-                    why = f"{len(unresolved)} items name no reservation, and theirs is not known: {named}"
-                    await self._bury(work, Death("nothing-to-cancel", why, operation="cancel"), work.span)
+            case Call() as call:
+                work.span.set_attribute(names.ROKT_KEY, call.key)
+                await self._calling.carry_out(work, event, call)
+            case Cancellation() as cancellation:
+                assert isinstance(event, OrderCancelled)
+                return await self._cancel(work, event, cancellation)
+        return None
 
-    async def _call(self, work: Work, call: Call) -> tuple[Settled, Span]:
-        """Makes attempts until one settles the call; also gives back that attempt's span."""
-        history, turn = History(), Turn()
-        while True:
-            work.waits_for = "its turn to call Rokt"
-            async with self._gate.turn(turn, work.stop, finish=history.maybe_applied):
-                work.waits_for = "Rokt's answer"
-                answer, attempt = await self._client.attempt(call, history.attempts, work.span)
-                turn.credentials = _credentials(answer)
-            verdict = judge(call, answer, history, refused_alone=self._gate.about_this_call(turn))
-            if isinstance(verdict, Settled):
-                return verdict, attempt
-            history = history.after(answer)
-            await self._back_off(work, call, verdict, history, waits_at_gate=isinstance(answer, Denied))
-
-    async def _back_off(
-        self, work: Work, call: Call, verdict: TryAgain, history: History, *, waits_at_gate: bool
-    ) -> None:
-        if verdict.retry_after is not None:
-            self._gate.hold_back(verdict.retry_after)
-        wait = 0.0 if waits_at_gate else self._backoff.delay(history.attempts, self._chance)
-        first_or_doubled = history.attempts & (history.attempts - 1) == 0
-        (self._log.warning if first_or_doubled else self._log.debug)(
-            names.LOG_RETRY,
-            operation=call.operation,
-            cart_id=call.cart_id,
-            order_id=call.order_id,
-            idempotency_key=call.key,
-            attempts=history.attempts,
-            why=verdict.why,
-            next_try_seconds=round(max(wait, verdict.retry_after or 0.0), 3),
-            trace_id=work.trace_id,
-        )
-        if wait:
-            work.waits_for = f"its next attempt at a call, after {history.attempts} ({verdict.why})"
-            await work.stop.sleep(wait, finish=history.maybe_applied)
-
-    async def _settle(self, work: Work, event: Event, call: Call, settled: Settled, attempt: Span) -> None:
-        """Dead letter before outcome, so that whoever sees the outcome finds the letter."""
-        work.span.set_attribute(names.ROKT_STATUS, settled.status)
-        if settled.unread:
-            self._log.warning(names.LOG_UNREAD, **work.place, idempotency_key=call.key, why=settled.unread)
-        if settled.death is not None:
-            await self._bury(work, settled.death, attempt)
-        await self._settlement.outcome(work, Outcome(work.record, event, call, settled, work.trace_id, self._now()))
-        (self._log.info if settled.death is None else self._log.warning)(
-            names.LOG_SETTLED,
-            **work.place,
-            operation=call.operation,
-            status=settled.status,
-            cart_id=call.cart_id,
-            order_id=call.order_id,
-            idempotency_key=call.key,
-            attempts=settled.attempts,
-            http_status=settled.http_status,
-            trace_id=work.trace_id,
-        )
-
-    async def _bury(self, work: Work, death: Death, failing: Span) -> None:
-        work.span.set_attribute(names.ROKT_REASON, death.reason)
-        await self._settlement.dead_letter(work, death, failing)
-        self._log.warning(
-            names.LOG_DEAD_LETTER, **work.place, reason=death.reason, message=death.message, trace_id=work.trace_id
-        )
+    async def _cancel(self, work: Work, event: OrderCancelled, wanted: Cancellation) -> Later | None:
+        """Finds out what is to be cancelled, once its confirm has come or has had its time, and cancels it."""
+        now = self._around.clock()
+        if work.patient_until is None:
+            work.patient_until = now + self._cancel_wait_seconds
+        work.waits_for = "the ledger"
+        request = CallOff(event.order_id, wanted.items, waited=now >= work.patient_until)
+        called_off = await work.stop.wait(self._ledger.call_off(request))
+        if isinstance(called_off, Wait):
+            work.looks += 1
+            work.waits_for = called_off.what
+            return Later(LOOK_AGAIN.ceiling(work.looks))
+        for item in called_off.items:
+            await self._calling.carry_out(work, event, cancel(event, item))
+        if called_off.unresolved or not called_off.items:
+            named = ", ".join(item.cart_item_id or "?" for item in called_off.unresolved[:NAMED_IN_MESSAGE])
+            why = (
+                f"{len(called_off.unresolved)} items name no reservation, and theirs is not known: {named}"
+                if called_off.unresolved
+                else "the event names no item, and of this order none is known to be confirmed"
+            )
+            death = Death("nothing-to-cancel", why, operation="cancel")
+            await self._settlement.dead_letter(work, death, work.span)
+        return None
 
     def _skip(self, work: Work, why: str) -> None:
         work.span.set_attribute(names.ROKT_STATUS, "skipped")
-        self._log.info(names.LOG_SKIPPED, **work.place, why=why, trace_id=work.trace_id)
+        self._around.log.info(names.LOG_SKIPPED, **work.place, why=why, trace_id=work.trace_id)
+
+    def _process_span(self, work: Work) -> Span:
+        record = work.record
+        size = None if record.value is None else len(record.value)
+        span = self._around.tracing.process(Source(record.topic, record.partition, record.offset, record.headers, size))
+        if work.event is not None:
+            _describe(span, work.event)
+        return span
 
 
-def _credentials(answer: Answer) -> Credentials:
-    match answer:
-        case Denied():
-            return "refused"
-        case Throttled() | Failed():
-            return "unknown"
-        case _:
-            return "taken"
+def _one_call(work: Work) -> Call | None:
+    if work.event is None:
+        return None
+    asked = map_event(work.event)
+    return asked if isinstance(asked, Call) else None
 
 
 def _describe(span: Span, event: Event) -> None:

@@ -63,6 +63,7 @@ async def _run(settings: Settings, provider: TracerProvider, log: FilteringBound
     _on_signals(loop, partial(_first, stop, None))
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    worker.ledger.start(partial(_first, stop))
     worker.consumer.start()
     log.info(
         names.LOG_STARTED,
@@ -99,6 +100,7 @@ async def _close(worker: wiring.Worker, health: HealthServer | None, provider: T
     if health is not None:
         await health.close()
     await worker.publisher.close(FLUSH_SECONDS)
+    await worker.ledger.close(CLOSE_SECONDS)
     await worker.client.close()
     if worker.registry is not None:
         await worker.registry.close()

@@ -6,15 +6,11 @@ An unknown or wrong setting is a SettingsError; a secret's value is in none of i
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PositiveFloat,
@@ -26,94 +22,25 @@ from pydantic import (
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+)
+
+from worker.allowed import (
+    HeaderSecret,
+    HeaderText,
+    LedgerAddress,
+    PathText,
+    Properties,
+    TopicName,
+    Topics,
+    WebAddress,
 )
 
 PREFIX = "WORKER_"
 DELIMITER = "__"
 LATER = {"effect": "later"}
 SOURCES = ("checkout_completed", "order_cancelled", "cart_abandoned")
-
-
-def _names(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _properties(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        found = json.loads(value)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not all(isinstance(v, str | int | float) for v in found.values()):
-        raise ValueError('allowed: a JSON object of librdkafka properties, such as {"security.protocol": "SSL"}')
-    wrong = {name for name, held in OURS.items() if name in found and found[name] not in held}
-    if wrong:
-        elsewhere = "".join(f"; for {name} there is {INSTEAD[name]}" for name in sorted(wrong) if name in INSTEAD)
-        raise ValueError(f"{', '.join(sorted(wrong))} cannot be changed here: the guarantees stand on it{elsewhere}")
-    return found
-
-
-def _web_address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        whole = False
-    if not whole or not _plain(value) or parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError("allowed: http://host[:port][/path] or https://..., without credentials or a query")
-    return value.rstrip("/")
-
-
-def _plain(value: str) -> bool:
-    return value.isascii() and value.isprintable() and " " not in value
-
-
-def _header_text(value: str) -> str:
-    if not value.isascii() or not value.isprintable() or value != value.strip():
-        raise ValueError("allowed: printable ASCII without blanks around it")
-    return value
-
-
-def _header_secret(value: SecretStr) -> SecretStr:
-    _header_text(value.get_secret_value())
-    return value
-
-
-def _path(value: str) -> str:
-    if not value.startswith("/"):
-        raise ValueError("allowed: a path that begins with /")
-    return value
-
-
-OURS: Final[dict[str, tuple[object, ...]]] = {
-    "enable.auto.commit": (False, "false"),
-    "enable.auto.offset.store": (False, "false"),
-    "enable.idempotence": (True, "true"),
-    "acks": ("all", -1, "-1"),
-    "request.required.acks": ("all", -1, "-1"),
-    "transactional.id": (),
-    "delivery.report.only.error": (False, "false"),
-    "bootstrap.servers": (),
-    "metadata.broker.list": (),
-    "group.id": (),
-}
-INSTEAD: Final = {
-    "bootstrap.servers": "WORKER_KAFKA__BOOTSTRAP_SERVERS",
-    "metadata.broker.list": "WORKER_KAFKA__BOOTSTRAP_SERVERS",
-    "group.id": "WORKER_KAFKA__GROUP_ID",
-}
-
-Properties = Annotated[dict[str, str | bool | int | float], NoDecode, BeforeValidator(_properties)]
-TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
-Topics = Annotated[tuple[TopicName, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-HeaderText = Annotated[str, Field(min_length=1), AfterValidator(_header_text)]
-HeaderSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_header_secret)]
-PathText = Annotated[str, AfterValidator(_path)]
 
 
 class Group(BaseModel):
@@ -214,16 +141,22 @@ class RetrySettings(Group):
 
 
 class LedgerSettings(Group):
-    """The ledger of settled calls."""
+    """The ledger of calls. `lease_seconds`: how long a call stays its crashed worker's; None derives it from Rokt's."""
 
-    url: Annotated[str, Field(pattern=r"^(sqlite|postgresql)://", json_schema_extra=LATER)] = "sqlite:///ledger.db"
-    retention_days: Annotated[PositiveInt, Field(json_schema_extra=LATER)] = 30
+    url: LedgerAddress = SecretStr("sqlite:///ledger.db")
+    retention_days: PositiveInt = 30
+    lease_seconds: PositiveFloat | None = None
+    timeout_seconds: PositiveFloat = 5.0
+    connections: Annotated[int, Field(ge=1, le=64)] = 4
+    group_requests: Annotated[int, Field(ge=1, le=5_000)] = 256
+    synchronous: Literal["full", "normal"] = "full"
+    prune_seconds: PositiveFloat = 60.0
 
 
 class CancelSettings(Group):
     """How long a cancel waits for its confirm."""
 
-    wait_seconds: Annotated[float, Field(ge=0, json_schema_extra=LATER)] = 30.0
+    wait_seconds: Annotated[float, Field(ge=0)] = 30.0
 
 
 class ShutdownSettings(Group):

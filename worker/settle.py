@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from opentelemetry.trace import Span
-from structlog.typing import FilteringBoundLogger
 
 from worker.errors import DeliveryFailed, RegistryUnavailable
-from worker.retry import Backoff, Chance
+from worker.ledger.entries import Entry
 from worker.stream import dead_letters
-from worker.stream.outcomes import Outcome, OutcomeFormat
+from worker.stream.outcomes import OutcomeFormat
 from worker.stream.publisher import Publisher
+from worker.surroundings import Surroundings
 from worker.telemetry import names
-from worker.telemetry.tracing import Tracing
 from worker.verdict import Death
 from worker.work import Work
 
@@ -36,58 +34,51 @@ class Settlement:
     """Writes outcomes and dead letters until they are acknowledged."""
 
     def __init__(
-        self,
-        publisher: Publisher,
-        outcomes: OutcomeFormat,
-        destinations: Destinations,
-        *,
-        tracing: Tracing,
-        backoff: Backoff,
-        chance: Chance,
-        now: Callable[[], datetime],
-        log: FilteringBoundLogger,
+        self, publisher: Publisher, outcomes: OutcomeFormat, destinations: Destinations, around: Surroundings
     ) -> None:
         self._publisher = publisher
         self._outcomes = outcomes
         self._to = destinations
-        self._tracing = tracing
-        self._backoff = backoff
-        self._chance = chance
-        self._now = now
-        self._log = log
+        self._around = around
 
-    async def outcome(self, work: Work, outcome: Outcome) -> None:
-        """Writes the outcome of one call; its key is the cart, or the order where a cancel names no cart."""
-        key = outcome.call.cart_id or outcome.call.order_id
+    async def outcome(self, work: Work, entry: Entry) -> None:
+        """Writes the outcome of a settled call; its key is the cart, or the order where a cancel names no cart."""
+        key = entry.cart_id or entry.order_id
+        tracing = self._around.tracing
 
         async def write(brief: bool) -> None:
-            value = await self._outcomes.encode(outcome, brief=brief)
-            with self._tracing.send(work.span, self._to.outcomes) as sending:
-                headers = self._tracing.kafka_headers(sending)
+            value = await self._outcomes.encode(entry, brief=brief)
+            with tracing.send(work.span, self._to.outcomes) as sending:
+                headers = tracing.kafka_headers(sending)
                 await self._publisher.publish(
                     self._to.outcomes, key=key.encode() if key else None, value=value, headers=headers
                 )
 
         if await self._until_written(work, write, self._to.outcomes):
-            self._log.error(names.LOG_OUTCOME_TRIMMED, topic=self._to.outcomes, idempotency_key=outcome.call.key)
+            self._around.log.error(names.LOG_OUTCOME_TRIMMED, topic=self._to.outcomes, idempotency_key=entry.key)
 
     async def dead_letter(self, work: Work, death: Death, failing: Span) -> None:
         """Writes the original record with the reason; `failing` is the span of the attempt that failed."""
         record = work.record
         topic = record.topic + self._to.dead_letter_suffix
-        failed_at = self._now()
-        trace = self._tracing.kafka_headers(failing)
+        failed_at = self._around.now()
+        tracing = self._around.tracing
+        trace = tracing.kafka_headers(failing)
 
         async def write(brief: bool) -> None:
             headers = dead_letters.headers(
                 record, death, group=self._to.group, failed_at=failed_at, trace=trace, brief=brief
             )
-            with self._tracing.send(work.span, topic):
+            with tracing.send(work.span, topic):
                 await self._publisher.publish(
                     topic, key=record.key, value=record.value, headers=headers, timestamp_ms=record.timestamp_ms
                 )
 
         await self._until_written(work, write, topic)
+        work.span.set_attribute(names.ROKT_REASON, death.reason)
+        self._around.log.warning(
+            names.LOG_DEAD_LETTER, **work.place, reason=death.reason, message=death.message, trace_id=work.trace_id
+        )
 
     async def _until_written(self, work: Work, write: Callable[[bool], Awaitable[None]], topic: str) -> bool:
         """Writes, again and again if need be. True when only the brief form fitted the topic's size limit."""
@@ -104,9 +95,9 @@ class Settlement:
                     brief = True
                     continue
                 tries += 1
-                wait = self._backoff.delay(tries, self._chance)
+                wait = self._around.wait(tries)
                 doubled = tries & (tries - 1) == 0
-                (self._log.warning if doubled else self._log.debug)(
+                (self._around.log.warning if doubled else self._around.log.debug)(
                     names.LOG_WRITE_WAITING, topic=topic, tries=tries, why=str(error), next_try_seconds=round(wait, 3)
                 )
                 await work.stop.sleep(wait, finish=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from worker.mapping import Call
+from worker.mapping import Call, CallItem
 from worker.rokt.answers import Accepted, Answer, Conflict, Denied, Failed, ItemAnswer, Refused, Throttled
 from worker.telemetry.names import Reason, Status
 
@@ -68,7 +68,7 @@ def judge(call: Call, answer: Answer, history: History, *, refused_alone: bool) 
         case Accepted():
             return _accepted(call, answer, attempts)
         case Conflict() if history.maybe_applied:
-            return Settled("duplicate", _all(call, success=True), answer.status, attempts)
+            return Settled("duplicate", tuple(map(_done, call.items)), answer.status, attempts)
         case Refused() | Conflict():
             return _rejected(call, answer, attempts, f"Rokt answered {answer.status}")
         case Denied() if refused_alone:
@@ -112,8 +112,13 @@ def _rejected(call: Call, answer: Refused | Conflict | Denied, attempts: int, me
         operation=call.operation,
         key=call.key,
     )
-    return Settled("rejected", _all(call, success=False), answer.status, attempts, death)
+    return Settled("rejected", tuple(map(not_done, call.items)), answer.status, attempts, death)
 
 
-def _all(call: Call, *, success: bool) -> tuple[ItemAnswer, ...]:
-    return tuple(ItemAnswer(i.cart_item_id, i.item_reservation_id, None, None, success) for i in call.items)
+def not_done(item: CallItem) -> ItemAnswer:
+    """The answer to an item of a call that was not made, or refused."""
+    return ItemAnswer(item.cart_item_id, item.item_reservation_id, None, None, success=False)
+
+
+def _done(item: CallItem) -> ItemAnswer:
+    return ItemAnswer(item.cart_item_id, item.item_reservation_id, None, None, success=True)

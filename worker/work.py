@@ -17,13 +17,20 @@ READING = "the schema registry"
 
 @dataclass(eq=False, slots=True)
 class Work:
-    """A record, and who may stop it; its span from when its turn has come. `waits_for` says what it stands at."""
+    """A record, and who may stop it; its span from when its turn has come. `waits_for` says what it stands at.
+
+    `patient_until` (monotonic seconds) is when a cancel no longer waits for its confirm; `looks` how often it did.
+    `settled_before`: nothing was left to be done.
+    """
 
     record: Record
     stop: Stop
     span: Span = INVALID_SPAN
     decoded: Decoded = field(default_factory=Tombstone)
     waits_for: str = READING
+    patient_until: float | None = None
+    looks: int = 0
+    settled_before: bool = False
 
     @property
     def event(self) -> Event | None:

@@ -1,7 +1,8 @@
 """How many events a second one worker process settles, and what CPU each costs: `python -m bench.throughput`.
 
 A real worker process on real Kafka, against a stub that answers after exactly 30 ms. At each limit of calls in flight a
-new worker reads a topic that is full; what is counted is the stretch between the first tenth and the last.
+new worker reads a topic that is full; what is counted is the stretch between the first tenth and the last. Then another
+group reads it all again: what is settled already is passed over.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import real_kafka
-from infra.brokers import Broker
-from infra.worker import Worker
+from infra.brokers import Broker, fresh
+from infra.worker import Worker, until
 
 PARTITIONS = 8
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -96,6 +97,21 @@ def run(broker: Broker, rokt: Stub, worker: Worker, events: int) -> tuple[Look, 
     return looks[0], looks[1]
 
 
+def read_again(worker: Worker) -> float:
+    """Events a second that a new group passes over, between the first tenth and the last."""
+    if not worker.all_committed(PATIENCE_SECONDS) or worker.stop() != 0:
+        raise TimeoutError(worker.output()[-2000:])
+    worker.group = worker.settings["WORKER_KAFKA__GROUP_ID"] = fresh("group")
+    worker.start(WORKER_KAFKA__COMMIT_SECONDS="0.1")
+    every = worker.lag()
+    looks: list[tuple[int, float]] = []
+    for share in (0.9, 0.1):
+        until(lambda share=share: worker.lag() <= every * share, PATIENCE_SECONDS)  # type: ignore[misc]
+        looks.append((worker.lag(), time.monotonic()))
+    (more, begun), (less, ended) = looks
+    return (more - less) / (ended - begun)
+
+
 def measure(broker: Broker, rokt: Stub, limit: int, given: argparse.Namespace) -> None:
     seconds = given.milliseconds / 1000
     ceiling = limit / seconds
@@ -108,6 +124,7 @@ def measure(broker: Broker, rokt: Stub, limit: int, given: argparse.Namespace) -
         subprocess.run(shop, check=True)
         try:
             first, last = run(broker, rokt, worker, events)
+            again = read_again(worker)
         finally:
             worker.end()
     calls, took = last.calls - first.calls, last.at - first.at
@@ -116,7 +133,7 @@ def measure(broker: Broker, rokt: Stub, limit: int, given: argparse.Namespace) -
     each = ", ".join(f"{kind} {cost:.0f}" for kind, cost in sorted(costs.items()))
     print(
         f"{limit:>10} {rate:>12,.0f} {ceiling:>10,.0f} {rate / ceiling:>8.0%} {last.most:>8} "
-        f"{sum(costs.values()):>8.0f} {sum(costs.values()) * rate / 1e6:>8.0%}   ({each})",
+        f"{sum(costs.values()):>8.0f} {sum(costs.values()) * rate / 1e6:>8.0%} {again:>10,.0f}   ({each})",
         flush=True,
     )
 
@@ -137,7 +154,16 @@ def main() -> None:
     broker, remove = real_kafka.find()
     try:
         print(f"{broker}; {given.milliseconds:g} ms a call, {PARTITIONS} partitions, {os.cpu_count()} cores")
-        print(f"{'in flight':>10} {'events/s':>12} {'ceiling':>10} {'of it':>8} {'most':>8} {'µs/event':>8} {'CPU':>8}")
+        titles = (
+            ("in flight", 10),
+            ("events/s", 12),
+            ("ceiling", 10),
+            ("of it", 8),
+            ("most", 8),
+            ("µs/event", 8),
+            ("CPU", 8),
+        )
+        print(" ".join(f"{title:>{width}}" for title, width in (*titles, ("again/s", 10))))
         with stub(given.milliseconds / 1000) as rokt:
             for limit in given.limits:
                 measure(broker, rokt, limit, given)

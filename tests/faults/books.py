@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from faults.load import Call, Event
-from infra.brokers import Position
 
 
 class Repeat(NamedTuple):
@@ -20,9 +19,8 @@ class Repeat(NamedTuple):
 class Books:
     """What became of each event, by the calls that Rokt got."""
 
-    def __init__(self, events: Sequence[Event], places: Mapping[str, Position], calls: Sequence[Call]) -> None:
+    def __init__(self, events: Sequence[Event], calls: Sequence[Call]) -> None:
         self._events = events
-        self._places = places
         self._calls: dict[str, list[Call]] = {}
         for call in calls:
             self._calls.setdefault(call.reservation, []).append(call)
@@ -54,13 +52,6 @@ class Books:
         """Events whose calls were not all made with their first key."""
         return [name for name, calls in self._calls.items() if len({call.key for call in calls}) > 1]
 
-    def unexplained(self, repeats: Sequence[Repeat], hand_overs: Mapping[int, Sequence[float]]) -> list[Repeat]:
-        """Those between whose calls the partition stayed where it was; one may be under way at Rokt for a second."""
-        return [
-            r
-            for r in repeats
-            if not any(
-                r.earlier.time - 1.0 <= at <= r.later.time
-                for at in hand_overs[self._places[r.earlier.reservation].partition]
-            )
-        ]
+    def unexplained(self, crashes: Sequence[float]) -> list[Repeat]:
+        """Those whose first call no crash cut short: none was at a time when it could be under way, or not noted."""
+        return [r for r in self.repeats() if not any(-0.5 <= at - r.earlier.time <= 2.0 for at in crashes)]

@@ -31,7 +31,8 @@ def journal(rokt: Rokt) -> Iterator[Journal]:
 @pytest.fixture
 def fleet(kafka: Broker, rokt: Rokt, tmp_path: Path) -> Iterator[Fleet]:
     """None started yet; the topics are there."""
-    workers = Fleet(kafka, rokt.url, tmp_path, WORKER_SHUTDOWN__DRAIN_SECONDS="10")
+    settings = {"WORKER_SHUTDOWN__DRAIN_SECONDS": "10", "WORKER_ROKT__TIMEOUT_SECONDS": "3"}
+    workers = Fleet(kafka, rokt.url, tmp_path, **settings)
     workers.create_topics(partitions=PARTITIONS)
     yield workers
     workers.end()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import re
 import signal
 import subprocess
 import threading
@@ -13,7 +11,6 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -28,7 +25,6 @@ from infra.worker import Worker, tell, until
 LONG = os.environ.get("WORKER_TEST_FAULTS", "") == "long"
 AT_ONCE = 10_000
 LOOK_SECONDS = 0.1
-ASSIGNED = re.compile(r'"time":"([^"]+)","level":"info","event":"kafka.assigned","partitions":(\{[^}]*\})')
 
 
 class Event(NamedTuple):
@@ -175,14 +171,6 @@ class Fleet(Worker):
     def said(self, event: str) -> int:
         """How often that event is in their log."""
         return self.output().count(f'"event":"{event}"')
-
-    def hand_overs(self) -> dict[int, list[float]]:
-        """When each partition of the checkouts was assigned to a member (epoch seconds), as their log says."""
-        found: dict[int, list[float]] = {}
-        for at, topics in ASSIGNED.findall(self.output()):
-            for partition in json.loads(topics).get(self.completed, ()):
-                found.setdefault(partition, []).append(datetime.fromisoformat(at).timestamp())
-        return found
 
 
 def memory(process: subprocess.Popen[bytes], field: str = "VmRSS") -> float:

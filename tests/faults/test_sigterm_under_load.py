@@ -27,7 +27,7 @@ def test_sigterm_under_load_loses_nothing_and_ends_in_time(
 ) -> None:
     chance = random.Random(SEED)
     events = zipf(TIMES * 300, chance)
-    places = publish(kafka, fleet.completed, events)
+    publish(kafka, fleet.completed, events)
     rokt.faults(latency={"kind": "uniform", "seconds": 0.05, "spread": 0.045})
     took: list[float] = []
     for _ in range(TIMES):
@@ -42,7 +42,7 @@ def test_sigterm_under_load_loses_nothing_and_ends_in_time(
     fleet.signal(signal.SIGTERM)
     assert fleet.wait() == 0
 
-    books = Books(events, places, journal.calls())
+    books = Books(events, journal.calls())
     repeats = books.repeats()
     print(f"seed {SEED}: {len(events)} events, {TIMES} stops, {len(books.lost())} lost, {books.doubled()} doubled")
     print(f"{len(repeats)} calls repeated; stops took {min(took):.2f} to {max(took):.2f} s")

@@ -66,6 +66,7 @@ class KafkaJvm:
             "log.dirs": str(self._process.folder / "data")
         }
         self._settings.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        own = b"K" + uuid.uuid4().bytes[1:]  # an id that begins with "-" would be read as an option
+        cluster = base64.urlsafe_b64encode(own).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)]
         self._process.run([*self._java, "-Xmx128m", *tool], FORMAT_SECONDS)

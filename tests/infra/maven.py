@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import re
 import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from infra.cache import cache_folder, only_one
 from infra.unavailable import UnavailableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 FETCH_SECONDS = 600.0
 
@@ -31,26 +25,18 @@ def pinned(pom: Path, name: str) -> str:
 
 def resolve(pom: Path) -> Path:
     """The folder with what `pom` names. Only the first run of a pom touches the network."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rokt-worker-tests"
     name = pom.name.removesuffix(".pom.xml")
-    folder = cache / f"{name}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:16]}"
-    if folder.is_dir():
-        return folder
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with _only_one(cache / f"{name}.lock"):
+        cache = cache_folder()
+        folder = cache / f"{name}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:16]}"
+        if folder.is_dir():
+            return folder
+        with only_one(cache / f"{name}.lock"):
             if not folder.is_dir():
                 _fetch(pom, folder)
     except OSError as error:
-        raise UnavailableError(f"the cache {cache} cannot be used: {error}") from error
+        raise UnavailableError(f"the tests' cache cannot be used: {error}") from error
     return folder
-
-
-@contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
 
 
 def _fetch(pom: Path, folder: Path) -> None:

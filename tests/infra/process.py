@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -23,11 +24,26 @@ WATCHDOG = 'cat >/dev/null; kill -s KILL -- "-$1"; sleep 0.2; rm -rf -- "$2"'
 
 
 class ServerProcess:
-    """One server: its command, its folder (data and log), and whether it answers."""
+    """One server: its command, its folder (data and log), and whether it answers.
 
-    def __init__(self, name: str, answers: Callable[[], bool]) -> None:
+    `user` runs it and owns the folder, for one that refuses to run as root; `environment` is added to what it gets.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        answers: Callable[[], bool],
+        *,
+        user: str | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix=f"rokt-worker-{name}-"))
+        self._user = user
+        self._group = None if user is None else pwd.getpwnam(user).pw_gid
+        self._environment = environment or {}
+        if user is not None:
+            shutil.chown(self.folder, user)
         self.log = self.folder / "server.log"
         self._answers = answers
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,10 +73,10 @@ class ServerProcess:
                 raise UnavailableError(f"{self.name} {what}", self.tail())
             time.sleep(0.1)
 
-    def stop(self, within: float = 15.0) -> None:
-        """An orderly end; the data stay."""
+    def stop(self, within: float = 15.0, number: signal.Signals = signal.SIGTERM) -> None:
+        """An orderly end, by the signal that asks the server for it; the data stay."""
         if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
+            self._process.send_signal(number)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(within)
         self.kill()
@@ -68,11 +84,20 @@ class ServerProcess:
     def kill(self) -> None:
         """What a crash does; the data stay as they are."""
         if self._process is not None:
+            left = _children(self._process.pid)
             _end(self._process)
+            for child in left:
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
             self._process = None
         if self._watchdog is not None:
             _end(self._watchdog)
             self._watchdog = None
+
+    def processes(self) -> list[int]:
+        """The ids of the server's process and of those that it has started."""
+        assert self._process is not None
+        return [self._process.pid, *_children(self._process.pid)]
 
     def remove(self) -> None:
         self.kill()
@@ -92,8 +117,11 @@ class ServerProcess:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env=environment,
+                env=environment | self._environment,
                 start_new_session=True,
+                user=self._user,
+                group=self._group,
+                extra_groups=None if self._user is None else [],
             )
         self._watchdog = subprocess.Popen(
             ["sh", "-c", WATCHDOG, "sh", str(self._process.pid), str(self.folder)],
@@ -102,6 +130,13 @@ class ServerProcess:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+
+def _children(pid: int) -> list[int]:
+    """Those of a server that each lead a session of their own, where /proc tells."""
+    with suppress(OSError, ValueError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -43,6 +43,8 @@ class Worker:
             "WORKER_ROKT__BASE_URL": rokt_url,
             "WORKER_ROKT__API_KEY": API_KEY,
             "WORKER_ROKT__TAG_ID": TAG_ID,
+            "WORKER_LEDGER__URL": f"sqlite:///{folder / 'ledger.db'}",
+            "WORKER_CANCEL__WAIT_SECONDS": "0.5",
             "WORKER_RETRY__INITIAL_SECONDS": "0.05",
             "WORKER_RETRY__MAX_SECONDS": "0.3",
             "WORKER_RETRY__DENIED_INITIAL_SECONDS": "0.2",

@@ -18,8 +18,8 @@ LOSES_A_LETTER = f"""
 import dataclasses
 from worker.demo import play
 gather = play.gather
-def without_a_letter(stage):
-    evidence = gather(stage)
+def without_a_letter(stage, crash):
+    evidence = gather(stage, crash)
     return dataclasses.replace(evidence, letters=evidence.letters[1:])
 play.gather = without_a_letter
 {DEMO}
@@ -59,9 +59,13 @@ def test_the_books_balance_whatever_is_in_the_users_environment() -> None:
     expected, found = sums(report["dead_letters"])
     assert expected == found > 0
     assert sum(report["outcomes"]["confirm"].values()) <= sum(report["calls"]["confirm"].values())
+    assert {"repeated", "republished", "sold", "partly_sold", "early", "late", "too_late"} < report["records"].keys()
+    assert (report["outcomes"]["release"]["superseded"], report["outcomes"]["confirm"]["superseded"]) >= (1, 1)
+    assert report["crash"]["calls_made_again"] > 0
     assert report["trace"]["spans"][0]["name"] == "process checkout-completed"
     assert "\x1b" not in ended.stderr
     assert "worker: process" in ended.stderr
+    assert "worker: killed (kill -9) with " in ended.stderr
 
 
 def test_it_exits_1_and_says_which_record_when_a_dead_letter_is_missing() -> None:

@@ -11,13 +11,14 @@ from itertools import chain
 from typing import Any
 
 from simulation.broker import Partition
-from simulation.history import NO_ITEM, SOURCES, Effect, Publication, effects_of
+from simulation.history import CANCELS, CHECKOUTS, NO_ITEM, SOURCES, Effect, Publication, effects_of
 from simulation.instance import OUTCOMES, SUFFIX
 from simulation.rokt import Sent
 from simulation.world import World
 from worker.record import Record
 
 Position = tuple[str, int, int]
+WHOLE = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,44 @@ class Books:
                 found[effect] = min(moments)
         return found
 
+    def may_be_left_out(self, effect: Effect) -> bool:
+        """Whether a call may leave this item out: a confirm what a cancel called off, a release what was paid for."""
+        operation, scope, item = effect
+        match operation:
+            case "confirm":
+                return not self._called_off[scope].isdisjoint((item, self._reserved.get(item, ""), WHOLE))
+            case "release":
+                return item in {e[2] for p in self.published.values() for e in p.effects if e[0] == "confirm"}
+        return False
+
+    def may_be_resolved(self, publication: Publication) -> bool:
+        """Whether a ledger may know what a cancel that names no reservation means."""
+        paid = (p for p in self.published.values() if p.topic == CHECKOUTS)
+        return publication.topic == CANCELS and any(p.order == publication.order for p in paid)
+
+    def lost(self, effect: Effect) -> bool:
+        """Whether Rokt may have done it, in an attempt of which no worker had, or kept, the answer."""
+        return any(
+            s.applied and (s.heard is None or s.heard >= 500 or s.by.crashed_at is not None)
+            for s in self.requests[effect]
+        )
+
+    @cached_property
+    def _called_off(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = defaultdict(set)
+        for publication in self.published.values():
+            if publication.topic == CANCELS and publication.order:
+                items = json.loads(publication.value or b"")["items"]
+                ids = {i.get("itemReservationId") or i.get("cartItemId") for i in items}
+                found[publication.order] |= ids | {i.get("cartItemId") for i in items} or {WHOLE}
+        return found
+
+    @cached_property
+    def _reserved(self) -> dict[str, str]:
+        """The reservation of each cart item that was published with one."""
+        events = [json.loads(p.value or b"") for p in self.published.values() if p.topic == CHECKOUTS and p.order]
+        return {i["cartItemId"]: i.get("itemReservationId", "") for event in events for i in event["items"]}
+
     @cached_property
     def order_of(self) -> dict[str, str]:
         """The order that a reservation belongs to."""
@@ -127,13 +166,15 @@ class Books:
         for effect in publication.effects:
             known = [index for source, index in self._outcomes_of[effect] if anywhere or source == position]
             if not known:
+                if self.may_be_left_out(effect):
+                    continue
                 return None
             last = max(last, known[0])
         if publication.poison:
             letters = [letter.index for letter in self.letters[position] if letter.reason == publication.poison]
             if letters:
                 return max(last, letters[0])
-            return last if anywhere and publication.instead else None
+            return last if anywhere and self.may_be_resolved(publication) else None
         return last
 
     @cached_property

@@ -14,6 +14,8 @@ from simulation.conditions import WITH_LEDGER
 from simulation.history import CANCELS, Effect, Publication, effects_of
 from worker.handover import from_text
 
+FORGETFUL = 3600.0
+"""A Rokt that keeps keys for less long than this may have forgotten one within a run."""
 SETTLING_SECONDS = 10.0
 """A process that lives so long after an answer has had the time to write it down."""
 
@@ -58,6 +60,8 @@ def loses_nothing(books: Books) -> Iterator[str]:
         if _superseded(books, publication):
             continue
         for effect in publication.effects:
+            if WITH_LEDGER and books.may_be_left_out(effect):
+                continue
             if not (effect in books.taken or effect in buried) and not books.taken_for_done(effect):
                 yield f"{_at(position)}: {effect} was never done, and there is no dead letter"
 
@@ -65,11 +69,11 @@ def loses_nothing(books: Books) -> Iterator[str]:
 def buries_poison_and_nothing_else(books: Books) -> Iterator[str]:
     for position, publication in books.published.items():
         reasons = {letter.reason for letter in books.letters[position]}
-        done = WITH_LEDGER and publication.instead and publication.instead <= books.taken.keys()
+        done = WITH_LEDGER and books.may_be_resolved(publication)
         if publication.poison and publication.poison not in reasons and not done:
             yield f"{_at(position)} is {publication.poison}, and there is no such dead letter"
         for reason in reasons - {publication.poison}:
-            if not any(_cause(books, reason, effect) for effect in publication.effects):
+            if not done and not any(_cause(books, reason, effect) for effect in publication.effects):
                 yield f"{_at(position)}: a dead letter for {reason}, without a cause"
 
 
@@ -94,6 +98,8 @@ def keeps_each_carts_order(books: Books) -> Iterator[str]:
     for name, positions in books.lanes():
         before = -1.0
         for position in positions:
+            if WITH_LEDGER and position[0] == CANCELS:
+                continue  # it may wait for its confirm, and others go ahead
             fresh = [effect for effect in books.published[position].effects if books.first[effect] == position]
             moments = [books.taken[effect] for effect in fresh if effect in books.taken]
             if moments and min(moments) < before:
@@ -109,11 +115,13 @@ def calls_for_a_cart_one_at_a_time(books: Books) -> Iterator[str]:
 
 
 def has_one_key_for_each_call(books: Books) -> Iterator[str]:
-    meanings: dict[str, object] = {}
+    """A confirm or release that is made again after a crash may be about fewer items than it was."""
+    meanings: dict[str, tuple[object, object, frozenset[Effect]]] = {}
     keys: dict[object, str] = {}
     for sent in books.world.rokt.sent:
         meaning = (sent.operation, sent.body.get("cartId"), frozenset(effects_of(sent.operation, sent.body)))
-        if meanings.setdefault(sent.key, meaning) != meaning:
+        known = meanings.setdefault(sent.key, meaning)
+        if known[:2] != meaning[:2] or not known[2] >= meaning[2]:
             yield f"{sent.key} stands for {meanings[sent.key]} and for {meaning}"
         if keys.setdefault(meaning, sent.key) != sent.key:
             yield f"{meaning} has the keys {keys[meaning]} and {sent.key}"
@@ -144,9 +152,17 @@ def writes_true_outcomes(books: Books) -> Iterator[str]:
 
 
 def has_no_effective_double(books: Books) -> Iterator[str]:
+    """But where an answer was lost, or its worker with it, and Rokt has forgotten the key before the next attempt."""
+    for effect, requests in books.requests.items():
+        done = [sent for sent in requests if sent.applied and effect[2] not in sent.refused_items]
+        if len(done) > 1 and not (books.lost(effect) and books.world.conditions.key_ttl < FORGETFUL):
+            yield f"{effect} took effect {len(done)} times: {[sent.number for sent in done]}"
+
+
+def releases_nothing_that_is_sold(books: Books) -> Iterator[str]:
     summary = books.world.rokt.sandbox.rokt.summary()
-    if summary["double_effects"]:
-        yield f"{summary['double_effects']} items were confirmed twice"
+    if summary["release_of_confirmed"]:
+        yield f"a release named {summary['release_of_confirmed']} confirmed items"
 
 
 def repeats_nothing_in_peace(books: Books) -> Iterator[str]:
@@ -185,7 +201,11 @@ def has_no_call_twice_under_way(books: Books) -> Iterator[str]:
 def buries_nothing_that_was_done(books: Books) -> Iterator[str]:
     for position, letters in books.letters.items():
         effects = books.published[position].effects if position in books.published else ()
-        if effects and any(letter.reason == "rejected" for letter in letters) and books.taken.keys() >= {*effects}:
+        resolved = position in books.published and books.may_be_resolved(books.published[position])
+        lost = resolved or any(books.lost(effect) for effect in effects)
+        forgotten = lost and books.world.conditions.key_ttl < FORGETFUL
+        rejected = any(letter.reason == "rejected" for letter in letters)
+        if effects and rejected and not forgotten and books.taken.keys() >= {*effects}:
             yield f"{_at(position)} is a dead letter, and all of it was done"
 
 
@@ -201,6 +221,7 @@ CHECKS: tuple[Check, ...] = (
     Check("what is committed is settled", commits_what_is_settled_and_nothing_else),
     Check("outcomes are true", writes_true_outcomes),
     Check("nothing takes effect twice", has_no_effective_double),
+    Check("nothing is released that is sold", releases_nothing_that_is_sold, needs_ledger=True),
     Check("in peace no call is repeated", repeats_nothing_in_peace),
     Check("a call that was answered 2xx is never made again", repeats_no_call_that_was_answered, needs_ledger=True),
     Check("no two workers have the same call under way", has_no_call_twice_under_way, needs_ledger=True),

@@ -11,7 +11,7 @@ from simulation.publisher import Delivery
 from simulation.rokt import Network
 from worker.sandbox.faults import Faults
 
-WITH_LEDGER = False
+WITH_LEDGER = True
 """Whether the path has a ledger. With one, Rokt may forget keys within the run, and more is checked of it."""
 
 Mishap = Literal[
@@ -70,6 +70,10 @@ class Conditions:
     timeout: float
     key_ttl: float
     disk: float
+    disk_fails: float
+    parallel: int
+    group: int
+    cancel_wait: float
     holes: float
     mishaps: tuple[Mishap, ...]
     network: Network
@@ -103,7 +107,11 @@ def draw(chance: Random) -> Conditions:
         drain=10.0 if peaceful else some((0.2, 2.0, 10.0)),
         timeout=5.0 if peaceful else timeout,
         key_ttl=some((1.0, 30.0, HOURS)) if WITH_LEDGER else HOURS,
-        disk=some((0.0, 0.01, 0.5)),
+        disk=some((0.0, 0.01, 0.3)),
+        disk_fails=0.0 if peaceful else some((0.0, 0.0, 0.1)),
+        parallel=some((1, 1, 3)),
+        group=some((1, 4, 256)),
+        cancel_wait=some((0.0, 3.0, 60.0)),
         holes=some((0.0, 0.2)),
         mishaps=tuple(some(mishaps) for _ in range(chance.randint(2, 8) if peaceful else chance.randint(0, 6))),
         network=Network(some((0.02, 0.5, 2.0)), 0.0 if peaceful else some((0.0, 0.1))),

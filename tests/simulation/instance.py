@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.trace import NoOpTracer
 
+from simulation.disk import SimulatedStore
 from simulation.history import SOURCES
 from simulation.lockstep import Crashed, Lockstep
 from simulation.member import Member
 from simulation.processes import Process
 from simulation.publisher import SimulatedPublisher
 from simulation.rokt import Transport
+from worker.calling import Calling
 from worker.decode.decoder import Decoder
 from worker.dispatch import Dispatcher
 from worker.events import event_type
 from worker.gate import Gate
+from worker.ledger.ledger import Ledger, Terms
+from worker.parts import LEASE_OF_TIMEOUT
 from worker.pipeline import Pipeline
 from worker.record import Record
 from worker.retry import Backoff
@@ -28,6 +32,7 @@ from worker.stream.consumption import Consumption, Pace
 from worker.stream.outcomes import JsonOutcomes
 from worker.stream.pauses import Limits
 from worker.stream.publisher import Publisher
+from worker.surroundings import Surroundings
 from worker.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
 GROUP = "rokt-worker"
 OUTCOMES = "rokt-outcomes"
 SUFFIX = ".dlq"
+CLOSE_SECONDS = 5.0
 URL = "http://rokt.example"
 PATHS = {
     "confirm": "/v1/Cart/confirm",
@@ -71,7 +77,11 @@ class Instance:
         clock, chance = self._loop.time, world.chance.random
         tracing = Tracing(NoOpTracer(), group=GROUP, link_producer=False)
         gate = Gate(clock, Backoff(0.5, 4.0), lambda _: None, conditions.concurrency)
-        told = {"tracing": tracing, "backoff": Backoff(0.1, 2.0), "chance": chance, "now": world.now, "log": self._log}
+        around = Surroundings(tracing, Backoff(0.1, 2.0), chance, clock, world.now, self._log)
+        store = SimulatedStore(world.disk, self.process, world.chance, parallel=conditions.parallel)
+        lease = conditions.timeout * LEASE_OF_TIMEOUT + 1.0
+        terms = Terms(self.process.name, lease, conditions.group, 30, 100, 60.0)
+        self._ledger = ledger = Ledger(store, terms, around)
         publisher = SimulatedPublisher(
             self.process,
             world.broker,
@@ -81,14 +91,23 @@ class Instance:
             delivery=lambda: world.delivery,
         )
         settlement = Settlement(
-            cast("Publisher", publisher), JsonOutcomes(), Destinations(OUTCOMES, SUFFIX, GROUP), **cast("Any", told)
+            cast("Publisher", publisher), JsonOutcomes(), Destinations(OUTCOMES, SUFFIX, GROUP), around
         )
-        pipeline = Pipeline(
-            decoder=Decoder({topic: event_type(topic) for topic in SOURCES}, None),
+        calling = Calling(
+            ledger=ledger,
             client=RoktClient(Transport(world.rokt, self.process), _access(conditions.timeout), tracing, world.now),
             gate=gate,
             settlement=settlement,
-            **cast("Any", told),
+            attempt_seconds=conditions.timeout,
+            around=around,
+        )
+        pipeline = Pipeline(
+            decoder=Decoder({topic: event_type(topic) for topic in SOURCES}, None),
+            ledger=ledger,
+            calling=calling,
+            settlement=settlement,
+            cancel_wait_seconds=conditions.cancel_wait,
+            around=around,
         )
         self._dispatcher = Dispatcher(
             pipeline, max_under_way=conditions.under_way, clock=clock, fail=self._failed, log=self._log
@@ -98,7 +117,9 @@ class Instance:
             dispatch=OnVirtualLoop(self._dispatcher, self.process, self._thread),
             clock=clock,
             now_ms=world.now_ms,
-            held=lambda: frozenset({"credentials"} if gate.stops_reading else ()),
+            held=lambda: frozenset(
+                why for why, holds in (("credentials", gate.stops_reading), ("ledger", not ledger.up)) if holds
+            ),
             limits=Limits(conditions.gap, conditions.memory),
             pace=Pace(
                 batch=conditions.batch,
@@ -114,12 +135,14 @@ class Instance:
         )
 
     async def _live(self) -> None:
+        self._ledger.start(self._failed)
         try:
             await self._thread.run(self._consume)
         except Crashed:
             return
         except Exception as error:
             self._failed(error)
+        await self._ledger.close(CLOSE_SECONDS)
         self._world.trace.note(self.process.name, "ended")
         self.process.end()
 

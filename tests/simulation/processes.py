@@ -39,6 +39,8 @@ class Process:
         """A task of this process."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if not self.alive:  # begun while what died is unwound
+            task.cancel()
 
     def call_soon(self, callback: Callable[..., object], *args: object) -> None:
         """On the loop, unless the process is no more by then."""

@@ -37,6 +37,7 @@ CONFIRM = Call(
     key="confirm",
     body=b'{"cartId":"c","orderId":"o","items":[{"cartItemId":"i","itemReservationId":"r"},'
     b'{"cartItemId":"fail-i","itemReservationId":"s"}]}',
+    fingerprint=b"f" * 16,
     items=(CallItem("i", "r"), CallItem("fail-i", "s")),
     cart_id="c",
     order_id="o",

@@ -24,7 +24,7 @@ class Trace:
     def __len__(self) -> int:
         return len(self._steps)
 
-    def note(self, who: str, what: str, **fields: Any) -> None:
+    def note(self, who: str, what: str, /, **fields: Any) -> None:
         """One step. The fields' values are not to change afterwards."""
         self._steps.append((self._clock(), who, what, fields))
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextvars import copy_context
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 from simulation.broker import Broker
 from simulation.conditions import Conditions, draw
+from simulation.disk import Disk
 from simulation.group import Group
 from simulation.history import SOURCES, Publication, Shop
 from simulation.instance import OUTCOMES, SUFFIX, Instance
@@ -32,14 +32,6 @@ from worker.sandbox.faults import Faults
 EPOCH = 1_795_000_000.0
 CALM_SECONDS = 900.0
 LOOK_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class Disk:
-    """What outlives every process, other than topics: the place of a ledger. `slowest` is in seconds."""
-
-    slowest: float
-    contents: dict[str, Any] = field(default_factory=dict)
 
 
 class World:
@@ -76,7 +68,7 @@ class World:
             settings=Settings(faults=given.faults, key_ttl=given.key_ttl, seed=self.chance.getrandbits(32)),
         )
         self.rokt.weather.network = given.network
-        self.disk = Disk(given.disk)
+        self.disk = Disk(self.now_ms, slowest=given.disk, fails=given.disk_fails)
         self.instances: list[Instance] = []
         self.published: list[tuple[Publication, Record]] = []
         self.came_to_an_end = False
@@ -158,6 +150,7 @@ class World:
         self.trace.note("world", "calm")
         self.rokt.weather.faults = Faults()
         self.rokt.weather.network = Network()
+        self.disk.fails = 0.0
         self.delivery = Delivery()
         for instance in self.instances:
             instance.process.crash_in = None

@@ -38,6 +38,7 @@ CALL = Call(
     operation="confirm",
     key="370a9bfe-0b99-4436-8061-efa2d08c2a0a",
     body=b'{"cartId":"cart-1","orderId":"order-1","items":[]}',
+    fingerprint=bytes(16),
     items=ITEMS,
     cart_id="cart-1",
     order_id="order-1",

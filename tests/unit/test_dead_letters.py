@@ -125,7 +125,7 @@ def test_a_call_that_had_no_answer_has_an_empty_status() -> None:
 
 @pytest.mark.parametrize("body", [b"x" * 100_000, "ä☃😀".encode() * 10_000, b"\xff" * 100_000])
 def test_the_body_of_rokts_answer_is_cut_at_2_kib(body: bytes) -> None:
-    call = Call("confirm", "key", b"", (CallItem("i", "r"),), "c", "o", None, None)
+    call = Call("confirm", "key", b"", bytes(16), (CallItem("i", "r"),), "c", "o", None, None)
     answer = read_answer(422, body, call.items, None)
     assert isinstance(answer, Refused)
     verdict = judge(call, answer, History(), refused_alone=False)

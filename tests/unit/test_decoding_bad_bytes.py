@@ -14,7 +14,7 @@ from worker.decode.decoder import Decoded, Decoder, InvalidEvent, Tombstone, Und
 from worker.decode.schemas import FILES, Resolved, Unusable, load, resolve
 from worker.errors import RegistryUnavailable
 from worker.events import CheckoutCompleted, EventType, OrderCancelled
-from worker.mapping import Calls, map_event
+from worker.mapping import Call, map_event
 
 READERS: dict[EventType, dict[str, Any]] = {kind: load(name) for kind, name in FILES.items()}
 KNOWN, NOT_OURS, GONE, DOWN = 1, 2, 3, 4
@@ -220,7 +220,7 @@ def test_no_json_value_in_a_field_is_beyond_the_decoder_and_the_mapping(value: o
     found = decoded(json.dumps(fields).encode())
     assert isinstance(found, Undecodable | InvalidEvent | CheckoutCompleted)
     if isinstance(found, CheckoutCompleted):
-        assert isinstance(map_event(found), Calls)
+        assert isinstance(map_event(found), Call)
 
 
 @settings(deadline=None, max_examples=300)
@@ -233,7 +233,7 @@ def test_no_price_written_as_text_is_beyond_the_decoder_and_the_mapping(price: o
     found = decoded(json.dumps(json.loads(JSON) | {"items": [item]}).encode())
     assert isinstance(found, InvalidEvent | CheckoutCompleted)
     if isinstance(found, CheckoutCompleted):
-        assert isinstance(map_event(found), Calls)
+        assert isinstance(map_event(found), Call)
 
 
 def told_of(value: bytes) -> str:

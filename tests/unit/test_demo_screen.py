@@ -18,6 +18,7 @@ from rich.console import Console
 
 from worker.demo.books import Balance, Tally
 from worker.demo.child import environment
+from worker.demo.crash import Traces
 from worker.demo.evidence import Evidence, Outcome, Published
 from worker.demo.fates import Fate, Kind, State
 from worker.demo.final import final_screen
@@ -72,7 +73,9 @@ def report(*problems: str, attempts: int = 4) -> Report:
             op: Counter(dict.fromkeys(("200", "400", "409", "422", "503", "504", "cut"), 1234))
             for op in ("confirm", "cancel", "release")
         },
-        outcomes={"confirm": Counter(dict.fromkeys(("succeeded", "duplicate", "partial", "rejected"), 1234))},
+        outcomes={
+            "confirm": Counter(dict.fromkeys(("succeeded", "duplicate", "partial", "superseded", "rejected"), 1234))
+        },
         balance=Balance(
             problems,
             {kind: Tally(1234, 1234) for kind in Kind},
@@ -81,6 +84,7 @@ def report(*problems: str, attempts: int = 4) -> Report:
                 r: Tally(1234, 1234)
                 for r in ("invalid", "item-rejected", "nothing-to-cancel", "rejected", "undecodable")
             },
+            Traces(8.73, 97, 82, 3, 1),
         ),
         waits=Waits(0.05, 4.2, 4.6),
         spans=12,
@@ -96,9 +100,9 @@ def rendered(given: Report, width: int) -> str:
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
-def test_the_last_screen_fits_fifty_lines_and_cuts_nothing_off(width: int) -> None:
+def test_the_last_screen_fits_sixty_lines_and_cuts_nothing_off(width: int) -> None:
     text = rendered(report(), width)
-    assert len(text.splitlines()) <= 50
+    assert len(text.splitlines()) <= 60
     assert "…" not in text
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= width
@@ -119,6 +123,20 @@ def test_books_that_do_not_balance_are_told_with_each_difference() -> None:
     assert "and 5 more" in text
 
 
+def test_a_difference_stands_on_one_line_however_long_it_is() -> None:
+    console = Console(file=io.StringIO(), width=80, force_terminal=False)
+    long = "checkout-completed 0/6 (cart-0028, the same record again): 1 calls reached Rokt, none expected"
+    console.print(final_screen(report(long)), crop=False)
+    assert isinstance(console.file, io.StringIO)
+    assert f"  {long}\n" in console.file.getvalue()
+
+
+def test_the_last_screen_says_what_the_crash_came_to() -> None:
+    text = " ".join(rendered(report(), 80).split())
+    assert "killed (kill -9) after 8.7 s, with 97 records in hand, and started again: 82 calls" in text
+    assert "3 outcomes and 1 dead letter written once more." in text
+
+
 def test_a_run_without_a_trace_says_so() -> None:
     assert "No trace to show: 12 spans came." in rendered(replace(report(), trace=None), 80)
 
@@ -128,6 +146,13 @@ def test_the_json_report_says_what_the_screen_says() -> None:
     assert told["balanced"] is False
     assert told["problems"] == ["wrong"]
     assert told["events"]["total"] == 4700
+    assert told["crash"] == {
+        "after_seconds": 8.73,
+        "records_in_hand": 97,
+        "calls_made_again": 82,
+        "written_again": {"outcomes": 3, "dead_letters": 1},
+    }
+    assert told["records"]["sold"] == {"expected": 1234, "found": 1234}
     assert told["calls"]["cancel"]["503"] == 1234
     assert told["reservations"]["held"] == {"expected": 1234, "found": 1234}
     assert told["dead_letters"]["invalid"] == {"expected": 1234, "found": 1234}

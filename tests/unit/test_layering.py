@@ -8,11 +8,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CORE = (
+    "worker.carts",
     "worker.events",
     "worker.frontier",
     "worker.handover",
     "worker.keys",
     "worker.lanes",
+    "worker.ledger.entries",
+    "worker.ledger.page",
+    "worker.ledger.rows",
     "worker.mapping",
     "worker.record",
     "worker.retry",
@@ -21,10 +25,10 @@ CORE = (
     "worker.verdict",
 )
 FOREIGN = {
-    "aiohttp", "anyio", "asyncio", "click", "confluent_kafka", "fastavro", "httpcore", "httpx", "httpx_aiohttp",
-    "logging", "multiprocessing", "opentelemetry", "os", "psycopg", "pydantic", "pydantic_settings", "random",
-    "requests", "secrets", "selectors", "signal", "socket", "sqlite3", "ssl", "starlette", "structlog", "subprocess",
-    "sys", "threading", "time", "urllib", "uvicorn", "uvloop",
+    "aiohttp", "anyio", "asyncio", "asyncpg", "click", "confluent_kafka", "fastavro", "httpcore", "httpx",
+    "httpx_aiohttp", "logging", "multiprocessing", "opentelemetry", "os", "psycopg", "pydantic", "pydantic_settings",
+    "random", "requests", "secrets", "selectors", "signal", "socket", "sqlite3", "ssl", "starlette", "structlog",
+    "subprocess", "sys", "threading", "time", "urllib", "uvicorn", "uvloop",
 }  # fmt: skip
 CLOCKS = {"now", "utcnow", "today", "uuid1", "uuid4"}
 

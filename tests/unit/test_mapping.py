@@ -1,6 +1,7 @@
 """From an event to the calls that it asks for: what Rokt is sent."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,8 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.events import AbandonedItem, CancelledItem, CartAbandoned, CheckoutCompleted, CompletedItem, OrderCancelled
-from worker.mapping import Call, Calls, NothingToCancel, NothingToDo, map_event
+from worker.events import (
+    AbandonedItem,
+    CancelledItem,
+    CartAbandoned,
+    CheckoutCompleted,
+    CompletedItem,
+    Event,
+    OrderCancelled,
+)
+from worker.mapping import Call, CallItem, Cancellation, NothingToDo, cancel, map_event, reduced
 
 AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -56,13 +65,22 @@ ABANDONED = CartAbandoned(
 )
 
 
-def calls(event: CheckoutCompleted | OrderCancelled | CartAbandoned) -> tuple[Call, ...]:
+def cancellation(event: OrderCancelled) -> Cancellation:
     mapped = map_event(event)
-    assert isinstance(mapped, Calls)
-    return mapped.calls
+    assert isinstance(mapped, Cancellation)
+    return mapped
 
 
-def only(event: CheckoutCompleted | OrderCancelled | CartAbandoned) -> Call:
+def calls(event: Event) -> tuple[Call, ...]:
+    """What an event asks for when the ledger has nothing to add to it."""
+    if isinstance(event, OrderCancelled):
+        return tuple(cancel(event, item) for item in cancellation(event).items)
+    mapped = map_event(event)
+    assert isinstance(mapped, Call)
+    return (mapped,)
+
+
+def only(event: Event) -> Call:
     (call,) = calls(event)
     return call
 
@@ -135,22 +153,31 @@ def test_a_cancelled_order_is_one_cancel_for_each_item_that_names_its_reservatio
     assert len({call.key for call in made}) == 2
 
 
-def test_the_same_reservation_named_twice_is_cancelled_once() -> None:
+def test_an_item_named_twice_in_a_cancel_is_asked_for_once() -> None:
     twice = (CancelledItem("item-1", "r"), CancelledItem(None, "r"), CancelledItem("item-1", "r"))
-    assert len(calls(msgspec.structs.replace(CANCELLED, items=twice))) == 1
+    named = cancellation(msgspec.structs.replace(CANCELLED, items=twice)).items
+    assert named == (CallItem("item-1", "r"), CallItem(None, "r"))
+    assert len({cancel(CANCELLED, item).key for item in named}) == 1
 
 
-def test_an_item_of_a_cancel_without_a_reservation_is_not_lost_beside_the_others() -> None:
-    mapped = map_event(
-        msgspec.structs.replace(CANCELLED, items=(CancelledItem("item-1", "r"), CancelledItem("item-2", None)))
+def test_an_item_of_a_cancel_without_a_reservation_is_left_to_the_ledger_to_find() -> None:
+    some = (CancelledItem("item-1", "r"), CancelledItem("item-2", None), CancelledItem("item-3", ""))
+    assert cancellation(msgspec.structs.replace(CANCELLED, items=some)).items == (
+        CallItem("item-1", "r"),
+        CallItem("item-2", None),
+        CallItem("item-3", None),
     )
-    assert isinstance(mapped, Calls)
-    assert [json.loads(call.body) for call in mapped.calls] == [{"itemReservationId": "r"}]
-    assert [item.cart_item_id for item in mapped.unresolved] == ["item-2"]
 
 
-def test_a_cancel_of_the_whole_order_makes_no_call_out_of_thin_air() -> None:
-    assert isinstance(map_event(msgspec.structs.replace(CANCELLED, items=())), NothingToCancel)
+def test_a_cancel_of_the_whole_order_names_no_item_at_all() -> None:
+    assert cancellation(msgspec.structs.replace(CANCELLED, items=())).items == ()
+
+
+def test_a_cancel_is_the_same_call_whatever_cart_and_cart_item_it_names() -> None:
+    bare = msgspec.structs.replace(CANCELLED, cart_id=None)
+    one, other = cancel(CANCELLED, CallItem("item-1", "r")), cancel(bare, CallItem(None, "r"))
+    assert (one.key, one.body, one.fingerprint) == (other.key, other.body, other.fingerprint)
+    assert (one.cart_id, other.cart_id) == ("cart-1", None)
 
 
 def test_an_abandoned_cart_is_one_release_of_the_items_that_have_a_reservation() -> None:
@@ -171,7 +198,7 @@ def test_an_abandoned_cart_without_any_reservation_asks_for_no_call(of: tuple[Ab
 
 @pytest.mark.parametrize("event", [FULL, CANCELLED, ABANDONED])
 def test_an_event_published_again_under_a_new_id_and_time_asks_for_the_same_calls(
-    event: CheckoutCompleted | OrderCancelled | CartAbandoned,
+    event: Event,
 ) -> None:
     again = msgspec.structs.replace(event, event_id="another", occurred_at=0)
     assert [(call.key, call.body) for call in calls(again)] == [(call.key, call.body) for call in calls(event)]
@@ -179,10 +206,9 @@ def test_an_event_published_again_under_a_new_id_and_time_asks_for_the_same_call
 
 @pytest.mark.parametrize("event", [FULL, CANCELLED, ABANDONED])
 def test_an_event_published_again_with_its_items_in_another_order_has_the_same_keys(
-    event: CheckoutCompleted | OrderCancelled | CartAbandoned,
+    event: Event,
 ) -> None:
-    turned = msgspec.structs.replace(event, items=tuple(reversed(event.items)))
-    assert {call.key for call in calls(turned)} == {call.key for call in calls(event)}
+    assert {call.key for call in calls(turned(event))} == {call.key for call in calls(event)}
 
 
 @pytest.mark.parametrize(
@@ -251,6 +277,69 @@ def test_text_beyond_ascii_reaches_rokt_as_it_is() -> None:
     ],
 )
 def test_a_locale_that_is_none_is_left_to_the_workers_setting(locale: str, language: str | None) -> None:
-    mapped = map_event(CheckoutCompleted("e", 0, "c", "o", locale=locale))
-    assert isinstance(mapped, Calls)
-    assert mapped.calls[0].locale == language
+    assert only(CheckoutCompleted("e", 0, "c", "o", locale=locale)).locale == language
+
+
+def turned(event: Event) -> Event:
+    return msgspec.structs.replace(event, items=tuple(reversed(event.items)))
+
+
+@pytest.mark.parametrize("event", [FULL, ABANDONED])
+def test_a_fingerprint_is_16_bytes_and_the_same_with_the_items_in_another_order(event: Event) -> None:
+    assert len(only(event).fingerprint) == 16
+    assert only(turned(event)).fingerprint == only(event).fingerprint
+
+
+def test_a_fingerprint_is_the_same_with_the_attributes_in_another_order() -> None:
+    one = msgspec.structs.replace(FULL, attributes={"a": "1", "b": "2"})
+    other = msgspec.structs.replace(FULL, attributes={"b": "2", "a": "1"})
+    assert only(one).fingerprint == only(other).fingerprint
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        msgspec.structs.replace(FULL, merchant_id="merchant-2"),
+        msgspec.structs.replace(FULL, merchant_id=None),
+        msgspec.structs.replace(FULL, pay_pal_order_id="merchant-1", merchant_id="paypal-1"),
+        msgspec.structs.replace(FULL, attributes={"email": "b@example.com"}),
+        msgspec.structs.replace(FULL, items=(FULL.items[0], CompletedItem("item-2", quantity=2))),
+        msgspec.structs.replace(FULL, items=(FULL.items[0], FULL.items[1], CompletedItem("item-2", quantity=2))),
+    ],
+)
+def test_another_body_under_the_same_key_has_another_fingerprint(other: CheckoutCompleted) -> None:
+    assert only(other).key == only(FULL).key
+    assert only(other).fingerprint != only(FULL).fingerprint
+
+
+def test_headers_and_the_events_own_id_and_time_are_no_part_of_the_fingerprint() -> None:
+    other = msgspec.structs.replace(FULL, event_id="e", occurred_at=0, rokt_session_id="s", locale="de")
+    assert only(other).fingerprint == only(FULL).fingerprint
+
+
+def test_a_call_about_all_of_its_items_is_not_reduced() -> None:
+    assert reduced(FULL, only(FULL), only(FULL).items) == only(FULL)
+
+
+@pytest.mark.parametrize("event", [FULL, turned(FULL)])
+def test_a_reduced_confirm_leaves_out_items_and_nothing_else(event: CheckoutCompleted) -> None:
+    whole = only(event)
+    kept = (CallItem("item-2", None),)
+    fewer = reduced(event, whole, kept)
+    sent = json.loads(whole.body)
+    assert json.loads(fewer.body) == sent | {"items": [i for i in sent["items"] if i["cartItemId"] == "item-2"]}
+    assert fewer == replace(whole, body=fewer.body, items=kept)
+
+
+def test_a_reduced_release_leaves_out_items_and_nothing_else() -> None:
+    event = msgspec.structs.replace(ABANDONED, items=(AbandonedItem("item-1", "r"), AbandonedItem("item-2", "r-2")))
+    whole = only(event)
+    fewer = reduced(event, whole, (CallItem("item-2", "r-2"),))
+    sent = json.loads(whole.body)
+    assert json.loads(fewer.body) == sent | {"items": [{"cartItemId": "item-2", "itemReservationId": "r-2"}]}
+    assert fewer == replace(whole, body=fewer.body, items=(CallItem("item-2", "r-2"),))
+
+
+def test_a_cancel_is_about_one_item_and_cannot_be_reduced() -> None:
+    with pytest.raises(ValueError, match="one item"):
+        reduced(CANCELLED, only(msgspec.structs.replace(CANCELLED, items=CANCELLED.items[:1])), ())

@@ -20,6 +20,7 @@ CALL = Call(
     operation="confirm",
     key="key-1",
     body=b'{"attributes":{"email":"canary@example.com"}}',
+    fingerprint=bytes(16),
     items=(CallItem("item-1", "reservation-1"), CallItem("item-2", "reservation-2")),
     cart_id="cart-1",
     order_id="order-1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from worker.settings import LATER, groups, setting_name
@@ -42,6 +43,8 @@ def test_what_has_no_effect_yet_is_said_to_have_none() -> None:
 def _text(default: object) -> str:
     if default is None:
         return ""
+    if isinstance(default, SecretStr):
+        return default.get_secret_value()
     if isinstance(default, bool):
         return str(default).lower()
     if isinstance(default, tuple):

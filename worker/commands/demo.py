@@ -39,9 +39,10 @@ def demo(carts: int, seed: int, as_json: bool, keep_log: Path | None) -> None:
     Inside this process: a broker, a stand-in for Rokt, a collector of traces, and a shop. Beside it, as a process of
     its own, the worker as `rokt-worker run` starts it; no WORKER_* or OTEL_* variable of yours reaches it.
 
-    The shop publishes a few hundred orders, cancels and abandoned carts; some of them twice, some poisonous, some with
-    an item that Rokt refuses. Rokt loses answers, and is down for some seconds. In the end what was published is
-    compared with what the broker's topics and Rokt hold.
+    The shop publishes a few hundred orders, cancels and abandoned carts; some of them twice, some that contradict each
+    other, some poisonous, some with an item that Rokt refuses. Rokt loses answers, and is down for some seconds; in the
+    midst of that the worker is killed and started again. In the end what was published is compared with what the
+    broker's topics and Rokt hold.
 
     Exit code 0: the books balance. 1: they do not, or it could not be played to the end.
 
@@ -61,7 +62,8 @@ def _demo(carts: int, seed: int, *, as_json: bool, log: Path | None) -> int:
     from rich.console import Console
 
     from worker.demo.final import final_screen
-    from worker.demo.play import DemoError, Options, play
+    from worker.demo.performance import DemoError
+    from worker.demo.play import Options, play
     from worker.demo.screen import LiveScreen, PlainScreen
 
     stream = sys.stderr if as_json else sys.stdout
@@ -76,7 +78,7 @@ def _demo(carts: int, seed: int, *, as_json: bool, log: Path | None) -> int:
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
-        console.print(final_screen(report))
+        console.print(final_screen(report), crop=False)
     return 0 if report.balance.balanced else 1
 
 

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from worker.demo.evidence import Evidence, Letter, Outcome, Published, RoktCall
-from worker.demo.fates import LETTER, Ending, Fate, Kind, State
+from worker.demo.accounts import accounts
+from worker.demo.crash import Traces, called_again, strike_out
+from worker.demo.evidence import Evidence
+from worker.demo.fates import Kind, State
 from worker.demo.script import Script
-
-STATUS: dict[Ending, tuple[str, ...]] = {
-    "done": ("succeeded", "duplicate"),
-    "again": ("rejected", "duplicate"),
-    "refused": ("rejected",),
-    "partly": ("partial",),
-    "failed": ("rejected",),
-}
-HTTP: dict[Ending, tuple[int, ...]] = {
-    "done": (200, 409),
-    "again": (409,),
-    "refused": (400, 422),
-    "partly": (200,),
-    "failed": (200,),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +24,16 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What the books say; `problems` is empty when they balance. Records are tallied by whether they are in order."""
+    """What the books say; `problems` is empty when they balance. Records are tallied by whether they are in order.
+
+    `crash` is what is left of the crash, if there was one.
+    """
 
     problems: tuple[str, ...]
     records: dict[Kind, Tally]
     reservations: dict[State, Tally]
     letters: dict[str, Tally]
+    crash: Traces | None = None
 
     @property
     def balanced(self) -> bool:
@@ -52,10 +43,11 @@ class Balance:
 
 def audit(script: Script, evidence: Evidence) -> Balance:
     """Compares; every difference is a sentence."""
-    accounts = _accounts(evidence)
-    wrong = [list(_record(account)) for account in accounts]
+    evidence, traces = strike_out(evidence)
+    all_accounts = accounts(evidence)
+    wrong = [list(account.problems()) for account in all_accounts]
     planned = Counter(record.fate.kind for record in script.records)
-    right = Counter(account.fate.kind for account, found in zip(accounts, wrong, strict=True) if not found)
+    right = Counter(account.fate.kind for account, found in zip(all_accounts, wrong, strict=True) if not found)
     problems = chain(
         _unpublished(script, evidence),
         chain.from_iterable(wrong),
@@ -70,97 +62,8 @@ def audit(script: Script, evidence: Evidence) -> Balance:
         reservations=_tally(
             State, Counter(script.reservations.values()), (held.state for held in evidence.reservations.values())
         ),
-        letters=_tally_letters(accounts, evidence),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """One record with all that was found of it."""
-
-    published: Published
-    outcomes: tuple[Outcome, ...]
-    letters: tuple[Letter, ...]
-    calls: tuple[RoktCall, ...]
-
-    @property
-    def fate(self) -> Fate:
-        return self.published.record.fate
-
-    @property
-    def name(self) -> str:
-        topic, partition, offset = self.published.position
-        return f"{topic} {partition}/{offset} ({self.published.record.key}, {self.fate.kind.label})"
-
-    def was_resent(self, outcome: Outcome) -> bool:
-        """Whether Rokt saw this very call before: a 409 then says that it was done."""
-        return sum(call.key == outcome.key for call in self.calls) > 1
-
-    def planned_letters(self) -> list[str]:
-        """The reasons of its dead letters. A call made again whose first answer was lost is told as a duplicate."""
-        fate = self.fate
-        if fate.reason is not None:
-            return [fate.reason]
-        if fate.ending not in LETTER:
-            return []
-        spared = sum(self.was_resent(outcome) for outcome in self.outcomes) if fate.ending == "again" else 0
-        return [LETTER[fate.ending]] * (fate.calls - spared)
-
-
-def _accounts(evidence: Evidence) -> list[_Account]:
-    outcomes, letters, calls = defaultdict(list), defaultdict(list), defaultdict(list)
-    for outcome in evidence.outcomes:
-        outcomes[outcome.position].append(outcome)
-    for letter in evidence.letters:
-        letters[letter.position].append(letter)
-    for call in evidence.calls:
-        calls[call.trace_id].append(call)
-    return [
-        _Account(one, tuple(outcomes[at]), tuple(letters[at]), tuple(calls[one.record.trace_id]))
-        for one in evidence.published
-        for at in (one.position,)
-    ]
-
-
-def _record(account: _Account) -> Iterator[str]:
-    """What is wrong with one record's end."""
-    fate, name = account.fate, account.name
-    if len(account.outcomes) != fate.calls:
-        yield f"{name}: {len(account.outcomes)} outcomes, {fate.calls} expected"
-    if fate.calls == 0 and account.calls:
-        yield f"{name}: {len(account.calls)} calls reached Rokt, none expected"
-    for outcome in account.outcomes:
-        yield from _outcome(account, outcome)
-    found = sorted(letter.reason for letter in account.letters)
-    planned = sorted(account.planned_letters())
-    if found != planned:
-        yield f"{name}: dead letters {found or 'none'}, expected {planned or 'none'}"
-    for letter in account.letters:
-        if not _same(account.published, letter):
-            yield f"{name}: the dead letter is not the original, byte for byte"
-
-
-def _outcome(account: _Account, outcome: Outcome) -> Iterator[str]:
-    ending, resent = account.fate.ending, account.was_resent(outcome)
-    said = f"{account.name}: outcome {outcome.status} ({outcome.http_status})"
-    if outcome.status not in STATUS.get(ending, ()) or outcome.http_status not in HTTP.get(ending, ()):
-        yield f"{said}, expected {' or '.join(STATUS.get(ending, ('none',)))}"
-    elif outcome.status == "duplicate" and not resent:
-        yield f"{said}, but Rokt saw that call once"
-    elif ending == "again" and resent and outcome.status == "rejected":
-        yield f"{said}, but the call was re-sent: a 409 then says that it was done"
-    if outcome.trace_id != account.published.record.trace_id:
-        yield f"{account.name}: the outcome's trace is not the shop's"
-
-
-def _same(published: Published, letter: Letter) -> bool:
-    record = published.record
-    return (
-        letter.topic == f"{record.topic}.dlq"
-        and letter.key == record.key.encode()
-        and letter.value == record.value
-        and letter.timestamp_ms == published.timestamp_ms
-        and letter.headers[: len(record.headers)] == tuple(record.headers)
+        letters=_tally_letters(script, evidence),
+        crash=traces,
     )
 
 
@@ -219,6 +122,8 @@ def _twice(evidence: Evidence) -> Iterator[str]:
     for key, times in applied.items():
         if times > 1:
             yield f"idempotency key {key}: done {times} times"
+    for key in called_again(evidence):
+        yield f"idempotency key {key}: called again after the crash, though it was settled before"
 
 
 def _tally(states: Iterable[State], planned: Counter[State], found: Iterable[str]) -> dict[State, Tally]:
@@ -226,7 +131,7 @@ def _tally(states: Iterable[State], planned: Counter[State], found: Iterable[str
     return {state: Tally(planned[state], there[state]) for state in states}
 
 
-def _tally_letters(accounts: Sequence[_Account], evidence: Evidence) -> dict[str, Tally]:
-    planned = Counter(reason for account in accounts for reason in account.planned_letters())
+def _tally_letters(script: Script, evidence: Evidence) -> dict[str, Tally]:
+    planned: Counter[str] = Counter(reason for record in script.records for reason in record.fate.letters)
     found = Counter(letter.reason for letter in evidence.letters)
     return {reason: Tally(planned[reason], found[reason]) for reason in sorted(planned | found)}

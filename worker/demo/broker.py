@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -19,6 +20,7 @@ from confluent_kafka import (
 
 from worker.demo.evidence import Letter, Outcome, Published, read_letter, read_outcome
 from worker.demo.script import SOURCES, Record
+from worker.handover import Handover, from_text
 from worker.stream.messages import from_message
 from worker.telemetry import names
 
@@ -100,28 +102,28 @@ class Watch:
         self._reader.close()
         self._group.close()
 
-    def read(self, seconds: float, heard: Callable[[Outcome], None] = lambda _: None) -> None:
-        """Reads for at most so long; `heard` gets each new outcome."""
+    def read(self, seconds: float, heard: Callable[[Outcome | Letter], None] = lambda _: None) -> None:
+        """Reads for at most so long; `heard` gets each new outcome and dead letter."""
         for message in self._reader.consume(500, seconds):
             if message.error() is not None:
                 continue
             found = from_message(message)
             self._read[found.topic, found.partition] = found.offset + 1
             if found.topic == OUTCOMES:
-                outcome = read_outcome(found.value or b"")
-                self.outcomes.append(outcome)
-                heard(outcome)
+                self.outcomes.append(read_outcome(found.value or b""))
+                heard(self.outcomes[-1])
             else:
                 self.letters.append(read_letter(found))
+                heard(self.letters[-1])
 
-    def read_to_the_end(self) -> bool:
+    def read_to_the_end(self, heard: Callable[[Outcome | Letter], None] = lambda _: None) -> bool:
         """Reads what is left of all results; whether all of it could be read."""
         ends = {(p.topic, p.partition): self._end(self._reader, p) for p in self._results}
         deadline = time.monotonic() + SECONDS
         while any(self._read.get(place, 0) < end for place, end in ends.items()):
             if time.monotonic() > deadline:
                 return False
-            self.read(0.05)
+            self.read(0.05, heard)
         return True
 
     def ends(self) -> dict[Place, int]:
@@ -130,11 +132,19 @@ class Watch:
 
     def committed(self) -> dict[Place, int]:
         """What the worker's group has committed."""
+        return {place: handover.base for place, handover in self.handed_over().items()}
+
+    def handed_over(self) -> dict[Place, Handover]:
+        """The same, with what the commits say to be settled beyond them."""
         answers = self._group.committed(self._sources, timeout=SECONDS)
-        return {(p.topic, p.partition): max(0, p.offset) for p in answers}
+        return {(p.topic, p.partition): _handover(max(0, p.offset), p.metadata) for p in answers}
 
     def _end(self, client: Consumer, partition: TopicPartition) -> int:
         return int(client.get_watermark_offsets(partition, timeout=SECONDS)[1])
+
+
+def _handover(base: int, text: str | None) -> Handover:
+    return replace(from_text(base, text), base=base)
 
 
 def _quiet() -> dict[str, object]:

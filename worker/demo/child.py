@@ -21,6 +21,7 @@ SCRUBBED: Final = ("WORKER_", "OTEL_")
 PROPERTIES: Final = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000, "fetch.wait.max.ms": 20}
 # Its standard input is a pipe that only this process holds: however we end, it gets to know.
 WATCHDOG: Final = 'cat >/dev/null; kill -KILL "$1"'
+CANCEL_WAIT_SECONDS: Final = 5
 TAIL_LINES: Final = 8
 
 
@@ -35,8 +36,11 @@ def environment(given: Mapping[str, str], brokers: str, rokt_url: str, otlp_url:
         "WORKER_ROKT__BASE_URL": rokt_url,
         "WORKER_ROKT__API_KEY": rokt.API_KEY,
         "WORKER_ROKT__TAG_ID": rokt.TAG_ID,
+        "WORKER_ROKT__TIMEOUT_SECONDS": "5",
         "WORKER_RETRY__MAX_SECONDS": "1.5",
         "WORKER_LEDGER__URL": f"sqlite:///{folder / 'ledger.db'}",
+        "WORKER_LEDGER__LEASE_SECONDS": "7.5",
+        "WORKER_CANCEL__WAIT_SECONDS": str(CANCEL_WAIT_SECONDS),
         "WORKER_SHUTDOWN__DRAIN_SECONDS": "5",
         "OTEL_EXPORTER_OTLP_ENDPOINT": otlp_url,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -47,14 +51,21 @@ def environment(given: Mapping[str, str], brokers: str, rokt_url: str, otlp_url:
 
 
 class Child:
-    """The running worker; it never outlives this process. Its log goes to a file."""
+    """The running worker; it never outlives this process. Its log goes to a file, all of its lives to the same."""
 
     def __init__(self, environ: Mapping[str, str], log: Path) -> None:
+        self._environ = dict(environ)
         self._log = log
-        with log.open("wb") as out:
+        self._log.write_bytes(b"")
+        self.start()
+
+    def start(self) -> None:
+        """Starts it, at first and again once it has ended."""
+        self._log_begins = self._log.stat().st_size
+        with self._log.open("ab") as out:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "worker", "run"],
-                env=dict(environ),
+                env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -68,14 +79,18 @@ class Child:
             start_new_session=True,
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def kill(self) -> None:
+        """Ends it as a lost machine would: at once, and nothing is tidied up."""
         self._call_off_watchdog()
         if self._process.returncode is None:
             self._process.kill()
             self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.kill()
 
     @property
     def pid(self) -> int:
@@ -93,7 +108,9 @@ class Child:
     @property
     def joined(self) -> bool:
         """Whether it has partitions: only then does a stream of events have someone to read it."""
-        return f'"{names.LOG_ASSIGNED}"'.encode() in self._log.read_bytes()
+        with self._log.open("rb") as log:
+            log.seek(self._log_begins)
+            return f'"{names.LOG_ASSIGNED}"'.encode() in log.read()
 
     def stop(self, seconds: float) -> int | None:
         """Asks it to end; the exit code, or None when it did not end in time."""

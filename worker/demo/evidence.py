@@ -54,6 +54,11 @@ class Letter:
     headers: Headers
     failed_at: datetime
 
+    @property
+    def trace_id(self) -> str | None:
+        """The shop's trace."""
+        return next((_trace_of((held or b"").decode()) for name, held in self.headers if name == "traceparent"), None)
+
 
 @dataclass(frozen=True, slots=True)
 class RoktCall:
@@ -82,8 +87,25 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True)
+class Crash:
+    """The moment at which the worker was killed, `after` so many seconds, and how much of each there was by then.
+
+    `in_hand` are the records that were published and of which no commit said that they are settled.
+    """
+
+    after: float
+    calls: int
+    outcomes: int
+    letters: int
+    in_hand: frozenset[Position]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything at the end. `ends` and `committed` by (topic, partition); `twice` counts what must not happen."""
+    """Everything at the end. `ends` and `committed` by (topic, partition); `twice` counts what must not happen.
+
+    `outcomes`, `letters` and `calls` are in the order in which they came.
+    """
 
     published: tuple[Published, ...]
     outcomes: tuple[Outcome, ...]
@@ -94,6 +116,7 @@ class Evidence:
     reservations: Mapping[str, Reservation]
     orders: Mapping[str, int]
     twice: Mapping[str, int]
+    crash: Crash | None = None
 
 
 class _OutcomeRecord(msgspec.Struct, rename="camel"):
@@ -145,13 +168,12 @@ def read_letter(record: SourceRecord) -> Letter:
 
 def read_call(fields: Mapping[str, Any]) -> RoktCall:
     """A call from the stand-in's journal."""
-    parts = (fields["traceparent"] or "").split("-")
     return RoktCall(
         operation=fields["operation"],
         key=fields["key"],
         status=fields["status"],
         applied=fields["applied"],
-        trace_id=parts[1] if len(parts) == 4 else "",
+        trace_id=_trace_of(fields["traceparent"] or ""),
     )
 
 
@@ -161,3 +183,8 @@ def read_reservations(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Rese
         id_: Reservation(held["state"], held["confirms"], held["cancels"], held["releases"])
         for id_, held in fields.items()
     }
+
+
+def _trace_of(traceparent: str) -> str:
+    parts = traceparent.split("-")
+    return parts[1] if len(parts) == 4 else ""

@@ -1,6 +1,6 @@
 """What must become of a record: the generator says it beforehand, the books compare.
 
-This table is the only place that knows how today's worker ends each kind of event.
+These tables are the only place that knows how the worker ends each kind of event.
 """
 
 from __future__ import annotations
@@ -11,12 +11,24 @@ from typing import Final, Literal
 
 from worker.telemetry.names import Reason
 
-Ending = Literal["done", "again", "refused", "partly", "failed", "buried", "skipped"]
-"""done: the calls took effect. again: they had been made before. refused: Rokt answered 400 or 422. partly, failed:
-some or all items fail inside a 200. buried: dead-lettered without a call. skipped: nothing to do."""
+Ending = Literal["done", "before", "superseded", "refused", "partly", "failed", "buried", "skipped"]
+"""done: the calls took effect. before: they had been made for an earlier record, nothing happens. superseded: the
+ledger says that they must not be made. refused: Rokt answered 400 or 422. partly, failed: some or all items fail inside
+a 200. buried: dead-lettered without a call. skipped: nothing to do."""
+
+ENDS: Final[dict[Ending, frozenset[tuple[str, int | None]]]] = {
+    "done": frozenset({("succeeded", 200), ("duplicate", 409)}),
+    "superseded": frozenset({("superseded", None)}),
+    "refused": frozenset({("rejected", 400), ("rejected", 422)}),
+    "partly": frozenset({("partial", 200)}),
+    "failed": frozenset({("rejected", 200)}),
+}
+"""The status of an outcome with the HTTP status of the answer behind it; of the other endings there is no outcome."""
+
+SENT: Final[frozenset[Ending]] = frozenset({"done", "refused", "partly", "failed"})
+"""Endings with calls; of the others none may reach Rokt."""
 
 LETTER: Final[dict[Ending, Reason]] = {
-    "again": "rejected",
     "refused": "rejected",
     "partly": "item-rejected",
     "failed": "item-rejected",
@@ -29,14 +41,20 @@ class Kind(Enum):
     PAID = ("orders paid for", "confirmed once")
     PLAIN = ("orders without a Rokt item", "told to Rokt once")
     CANCELLED = ("orders cancelled, some partly", "items cancelled once")
+    WHOLE = ("orders cancelled, no item named", "each confirmed item cancelled")
     ABANDONED = ("carts abandoned", "reservations released once")
-    REPEATED = ("the same record again", "no second effect (Rokt: 409)")
-    REPUBLISHED = ("the same event, new eventId", "no second effect (Rokt: 409)")
+    REPEATED = ("the same record again", "no call, no second outcome")
+    REPUBLISHED = ("the same event, new eventId", "no call, no second outcome")
+    SOLD = ("race: abandoned, but bought", "superseded: no release is sent")
+    PARTLY_SOLD = ("race: abandoned, partly bought", "what is not sold is released")
+    EARLY = ("race: cancel before its confirm", "waits for it; cancelled once")
+    LATE = ("race: paid after its cancel", "superseded: no confirm is sent")
+    TOO_LATE = ("race: paid after its release", "dead letter: item-rejected")
     ITEM_FAILS = ("orders with an item that fails", "dead letter, the rest confirmed")
     GARBLED = ("poison: bytes of no event", "dead letter: undecodable")
     ILL_FORMED = ("poison: missing or wrong field", "dead letter: invalid")
     REFUSED = ("poison: a call Rokt refuses", "dead letter: rejected")
-    UNNAMED = ("cancels that name no item", "dead letter: nothing-to-cancel")
+    NOTHING = ("cancels of nothing confirmed", "dead letter: nothing-to-cancel")
     UNRESERVED = ("carts with nothing reserved", "skipped")
     TOMBSTONE = ("tombstones", "skipped")
 
@@ -61,9 +79,19 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """`calls` is how many calls the record asks for; they all end alike. `reason` is there for the buried."""
+    """`outcomes` is how many there must be, one for each call that is asked for; all end alike.
+
+    `reason` is there for the buried.
+    """
 
     kind: Kind
     ending: Ending
-    calls: int = 1
+    outcomes: int = 1
     reason: Reason | None = None
+
+    @property
+    def letters(self) -> tuple[Reason, ...]:
+        """The reasons of its dead letters."""
+        if self.reason is not None:
+            return (self.reason,)
+        return (LETTER[self.ending],) * self.outcomes if self.ending in LETTER else ()

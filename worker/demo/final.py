@@ -13,6 +13,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from worker.demo.books import Tally
+from worker.demo.crash import Traces
 from worker.demo.evidence import NO_ANSWER
 from worker.demo.report import Report, Trace
 from worker.demo.rokt import WORKERS
@@ -38,6 +39,7 @@ def final_screen(report: Report) -> RenderableType:
             f"   {report.carts} carts, seed {report.seed}, {report.seconds:.1f} s, "
             f"Rokt down for {report.outage_seconds:.1f} s of them",
         ),
+        *([_crash(report.balance.crash)] if report.balance.crash is not None else []),
         blank,
         _records(report),
         blank,
@@ -61,7 +63,9 @@ def books_line(report: Report) -> Text:
             "every dead letter the original byte for byte."
         )
         return Text.assemble(("The books balance:", "bold green"), told)
-    lines = Text.assemble((f"The books do not balance, {len(balance.problems)} wrong:", "bold red"))
+    # No line is broken: it is for searching, too, and a terminal breaks it by itself.
+    lines = Text(no_wrap=True, overflow="ignore")
+    lines.append(f"The books do not balance, {len(balance.problems)} wrong:", "bold red")
     for problem in balance.problems[:PROBLEMS_SHOWN]:
         lines.append(f"\n  {problem}")
     if (more := len(balance.problems) - PROBLEMS_SHOWN) > 0:
@@ -78,6 +82,16 @@ def _records(report: Report) -> Table:
     topics = " + ".join(str(count) for count in report.topics.values())
     table.add_row(Text("in all", "bold"), str(total.planned), Text(f"= {topics} by topic", "dim"), _found(total))
     return table
+
+
+def _crash(traces: Traces) -> Text:
+    counted = ((traces.outcomes, "outcome"), (traces.letters, "dead letter"))
+    again = [f"{count} {what}{'s' if count > 1 else ''}" for count, what in counted if count]
+    return Text(
+        f"The worker was killed (kill -9) after {traces.after:.1f} s, with {traces.in_hand} records in hand, and "
+        f"started again: {traces.calls} calls that it cut short were made again under their keys, "
+        f"{' and '.join(again) or 'no result'} written once more."
+    )
 
 
 def _counts(heading: str, counts: Mapping[str, Counter[str]]) -> Table:
@@ -98,8 +112,8 @@ def _tallies(heading: str, tallies: Mapping[Any, Tally]) -> Table:
 
 def _waits(report: Report) -> Text:
     times = report.waits
-    told = f"  p50 {times.p50:.3f} s   p99 {times.p99:.3f} s   longest {times.longest:.3f} s"
-    return Text.assemble(("from event to settled", "bold"), told)
+    told = f"  p50 {times.p50:.2f} s  p99 {times.p99:.2f} s  longest {times.longest:.2f} s, with outage and crash"
+    return Text.assemble(("settled after", "bold"), told)
 
 
 def _trace(trace: Trace | None, spans: int) -> RenderableType:
@@ -146,5 +160,5 @@ def _found(tally: Tally) -> Text:
 
 
 def _rank(status: str) -> tuple[int, str]:
-    order = ("succeeded", "duplicate", "partial", "rejected")
+    order = ("succeeded", "duplicate", "partial", "superseded", "rejected")
     return (order.index(status), "") if status in order else (len(order), status)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.demo.books import Balance, Tally
+from worker.demo.crash import Traces
 from worker.demo.evidence import Evidence, Outcome, Published
 from worker.demo.spans import Span, of_trace
 from worker.telemetry import names
@@ -58,6 +59,7 @@ class Report:
             "seed": self.seed,
             "seconds": round(self.seconds, 2),
             "outage_seconds": self.outage_seconds,
+            "crash": None if self.balance.crash is None else _crash(self.balance.crash),
             "events": {"total": sum(self.topics.values()), "topics": self.topics},
             "records": {kind.key: _tally(tally) for kind, tally in records.items()},
             "calls": {operation: dict(sorted(counts.items())) for operation, counts in self.calls.items()},
@@ -95,11 +97,18 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 
 def choose_trace(evidence: Evidence, spans: Iterable[Span]) -> Trace | None:
-    """A confirm that needed more than one attempt, best one whose answer was lost; else any with all of its spans."""
+    """A confirm that needed more than one attempt, best one whose answer was lost; else any with all of its spans.
+
+    Spans that a killed worker had not sent are lost.
+    """
     received = list(spans)
     by_trace = {one.record.trace_id: one for one in evidence.published}
     ranked = sorted(
-        (outcome for outcome in evidence.outcomes if outcome.operation == "confirm" and outcome.trace_id in by_trace),
+        (
+            outcome
+            for outcome in evidence.outcomes
+            if outcome.operation == "confirm" and outcome.attempts and outcome.trace_id in by_trace
+        ),
         key=lambda outcome: (
             by_trace[outcome.trace_id or ""].record.fate.ending != "done",
             outcome.attempts == 1,
@@ -109,9 +118,11 @@ def choose_trace(evidence: Evidence, spans: Iterable[Span]) -> Trace | None:
         ),
     )
     for outcome in ranked:
-        found = of_trace(received, outcome.trace_id or "")
-        if sum(names.HTTP_RESEND_COUNT in span.attributes for span in found) == outcome.attempts:
-            return Trace(by_trace[outcome.trace_id or ""], outcome, tuple(found))
+        published, found = by_trace[outcome.trace_id or ""], of_trace(received, outcome.trace_id or "")
+        known = {published.record.span_id, *(span.span_id for span in found)}
+        attempts = sum(names.HTTP_RESEND_COUNT in span.attributes for span in found)
+        if attempts == outcome.attempts and all(span.parent_id in known for span in found):
+            return Trace(published, outcome, tuple(found))
     return None
 
 
@@ -125,6 +136,15 @@ def count_outcomes(outcomes: Iterable[Outcome]) -> dict[str, Counter[str]]:
 
 def _tally(tally: Tally) -> dict[str, int]:
     return {"expected": tally.planned, "found": tally.found}
+
+
+def _crash(traces: Traces) -> dict[str, Any]:
+    return {
+        "after_seconds": round(traces.after, 2),
+        "records_in_hand": traces.in_hand,
+        "calls_made_again": traces.calls,
+        "written_again": {"outcomes": traces.outcomes, "dead_letters": traces.letters},
+    }
 
 
 def _trace(trace: Trace) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -56,8 +57,8 @@ class Rokt:
         }
         self._http.put("/sandbox/faults", json=faults).raise_for_status()
 
-    def fetch_calls(self) -> None:
-        """Takes the calls that came since the last time."""
+    def fetch_calls(self, seen: Callable[[RoktCall], None] = lambda _: None) -> None:
+        """Takes the calls that came since the last time; `seen` gets each."""
         while True:
             page = self._get("/sandbox/calls", {"after": self._seen, "limit": PAGE})
             for fields in page["calls"]:
@@ -66,6 +67,7 @@ class Rokt:
                     call = read_call(fields)
                     self.calls.append(call)
                     self.by_operation[call.operation][call.answer] += 1
+                    seen(call)
             if self._seen >= page["last"]:
                 return
 

@@ -1,41 +1,46 @@
-"""From carts to records: bytes, headers, when each is published, and what must become of it. Pure."""
+"""From carts to records: bytes, headers, when each is published, and what must become of it. Pure.
+
+Every race in it has one end, whatever the worker's pace: a record that must come second waits for its `Cue`, and where
+either may come first both ways end alike.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-import msgspec
-
-from worker.demo.fates import Fate, Kind, State
+from worker.demo.fates import Ending, Fate, Kind, State
 from worker.demo.story import Cart, Item, Role
-from worker.events import rfc3339
-from worker.sandbox.reservations import reservation_of
+from worker.demo.wording import GARBLED, ILL_FORMED, Wording, as_json
 
 PAID_TOPIC: Final = "checkout-completed"
 CANCELLED_TOPIC: Final = "order-cancelled"
 ABANDONED_TOPIC: Final = "cart-abandoned"
 SOURCES: Final = (PAID_TOPIC, CANCELLED_TOPIC, ABANDONED_TOPIC)
 
-GARBLED: Final = (b'{"eventId": "e-17", "cartId": "cart-', b"\xff\xfe\x00\x01 not an event", b"checkout;17;EUR", b"")
-ILL_FORMED: Final[tuple[dict[str, Any], ...]] = (
-    {"cartId": None},
-    {"items": "two"},
-    {"occurredAt": "yesterday"},
-    {"items": [{"cartItemId": "item-1", "quantity": "one"}]},
-    {"items": [{"cartItemId": "item-1"}]},
-)
 CANCELLED_SHARE: Final = 0.16
+WHOLE_SHARE: Final = 0.6
 REPEATED_SHARE: Final = 0.05
 REPUBLISHED_SHARE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class Cue:
+    """What a record waits for: a call of record `number` was seen at Rokt, or all its outcomes and letters are there.
+
+    From its first call on the worker's ledger knows a record, whatever happens to the worker.
+    """
+
+    number: int
+    moment: Literal["begun", "settled"] = "settled"
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """One record to publish, `due` seconds from the beginning, and not before record `after` has its outcomes."""
+    """One record to publish, `due` seconds from the beginning, and not before its cue, if it has one."""
 
     number: int
     topic: str
@@ -45,7 +50,7 @@ class Record:
     fate: Fate
     trace_id: str
     span_id: str
-    after: int | None = None
+    after: Cue | None = None
 
     @property
     def headers(self) -> list[tuple[str, bytes]]:
@@ -66,7 +71,7 @@ def compose(
     carts: tuple[Cart, ...], reserved: Mapping[tuple[str, str], str], begin: datetime, random: Random
 ) -> Script:
     """The script of these carts. `reserved` gives the reservation of (cart id, item id)."""
-    writer = _Writer(reserved, begin, random)
+    writer = _Writer(Wording(reserved, begin, random), random)
     for cart in carts:
         writer.write(cart)
     return Script(tuple(writer.records), writer.reservations, frozenset(writer.orders))
@@ -74,100 +79,151 @@ def compose(
 
 @dataclass
 class _Writer:
-    reserved: Mapping[tuple[str, str], str]
-    begin: datetime
+    words: Wording
     random: Random
     records: list[Record] = field(default_factory=list)
     reservations: dict[str, State] = field(default_factory=dict)
     orders: set[str] = field(default_factory=set)
 
     def write(self, cart: Cart) -> None:
-        for item in cart.items:
-            if item.reserved:
-                self.reservations[self._reservation(cart, item)] = State.HELD
+        self._end(cart, (item for item in cart.items if item.reserved), State.HELD)
         match cart.role:
-            case Role.PAID | Role.PLAIN | Role.ITEM_FAILS:
-                self._paid(cart)
-            case Role.ABANDONED | Role.EMPTY:
-                self._abandoned(cart)
+            case Role.PAID | Role.PLAIN:
+                paid = self._paid(cart)
+                if self.random.random() < CANCELLED_SHARE or (cart.items and self._first(Kind.CANCELLED)):
+                    self._cancelled(cart, paid)
+            case Role.ITEM_FAILS:
+                self._item_fails(cart)
+            case Role.ABANDONED:
+                self._abandoned(cart, cart.items, Fate(Kind.ABANDONED, "done"))
+            case Role.WHOLE | Role.SOLD | Role.PARTLY_SOLD | Role.EARLY | Role.LATE | Role.TOO_LATE:
+                self._race(cart)
+            case _:
+                self._poison(cart)
+
+    def _race(self, cart: Cart) -> None:
+        match cart.role:
+            case Role.WHOLE:
+                paid = self._paid(cart)
+                self._cancel(cart, (), cart.items, Kind.WHOLE, late=self._late(), after=Cue(paid.number))
+            case Role.SOLD:
+                paid = self._paid(cart)
+                self._abandoned(cart, (), Fate(Kind.SOLD, "superseded"), Cue(paid.number, "begun"))
+            case Role.PARTLY_SOLD:
+                paid = self._paid(cart, cart.items[:1])
+                self._abandoned(cart, cart.items[1:], Fate(Kind.PARTLY_SOLD, "done"), Cue(paid.number, "begun"))
+            case Role.EARLY:
+                named = self.random.choice((cart.items, cart.items[:1], ()))
+                self._paid(cart, late=self.random.uniform(0.2, 1.2))
+                self._cancel(cart, named, named or cart.items, Kind.EARLY)
+            case Role.LATE:
+                nothing = Fate(Kind.NOTHING, "buried", 0, "nothing-to-cancel")
+                cancelled = self._add(CANCELLED_TOPIC, cart, self.words.cancel(cart, ()), nothing)
+                fate = Fate(Kind.LATE, "superseded")
+                self._add(PAID_TOPIC, cart, self.words.checkout(cart, cart.items), fate, after=Cue(cancelled.number))
+            case Role.TOO_LATE:
+                released = self._abandoned(cart, cart.items, Fate(Kind.ABANDONED, "done"))
+                fate = Fate(Kind.TOO_LATE, "failed")
+                self._add(PAID_TOPIC, cart, self.words.checkout(cart, cart.items), fate, after=Cue(released.number))
+                self.orders.add(cart.order_id)
+
+    def _poison(self, cart: Cart) -> None:
+        checkout = self.words.checkout(cart, cart.items)
+        match cart.role:
+            case Role.EMPTY:
+                self._add(ABANDONED_TOPIC, cart, self.words.abandoned(cart), Fate(Kind.UNRESERVED, "skipped", 0))
             case Role.NO_SESSION:
-                event = self._checkout(cart)
-                del event["roktSessionId"]
-                self._add(PAID_TOPIC, cart, event, Fate(Kind.REFUSED, "refused"))
+                del checkout["roktSessionId"]
+                self._add(PAID_TOPIC, cart, checkout, Fate(Kind.REFUSED, "refused"))
             case Role.NEVER_PAID:
-                event = self._cancel(cart, cart.items)
-                self._add(CANCELLED_TOPIC, cart, event, Fate(Kind.REFUSED, "refused", len(cart.items)))
+                fate = Fate(Kind.REFUSED, "refused", len(cart.items))
+                self._add(CANCELLED_TOPIC, cart, self.words.cancel(cart, cart.items), fate)
             case Role.GARBLED:
                 fate = Fate(Kind.GARBLED, "buried", 0, "undecodable")
                 self._add(PAID_TOPIC, cart, self.random.choice(GARBLED), fate)
             case Role.ILL_FORMED:
-                event = self._checkout(cart) | self.random.choice(ILL_FORMED)
-                self._add(PAID_TOPIC, cart, event, Fate(Kind.ILL_FORMED, "buried", 0, "invalid"))
+                fate = Fate(Kind.ILL_FORMED, "buried", 0, "invalid")
+                self._add(PAID_TOPIC, cart, checkout | self.random.choice(ILL_FORMED), fate)
             case Role.TOMBSTONE:
                 self._add(PAID_TOPIC, cart, None, Fate(Kind.TOMBSTONE, "skipped", 0))
 
-    def _paid(self, cart: Cart) -> None:
-        failing = [item for item in cart.items if item.fails]
-        kind = Kind.ITEM_FAILS if failing else Kind.PAID if cart.items else Kind.PLAIN
-        ending: Any = "done" if not failing else "partly" if len(failing) < len(cart.items) else "failed"
-        event = self._checkout(cart)
-        paid = self._add(PAID_TOPIC, cart, event, Fate(kind, ending))
+    def _paid(self, cart: Cart, items: Sequence[Item] | None = None, *, late: float = 0.0) -> Record:
+        """These of the items, or all of them."""
+        items = cart.items if items is None else items
+        event = self.words.checkout(cart, items)
+        fate = Fate(Kind.PAID if cart.items else Kind.PLAIN, "done")
+        paid = self._add(PAID_TOPIC, cart, event, fate, late=late)
         self.orders.add(cart.order_id)
-        for item in cart.items:
-            if not item.fails:
-                self.reservations[self._reservation(cart, item)] = State.CONFIRMED
-        if ending != "done":
-            return
+        self._end(cart, items, State.CONFIRMED)
         self._publish_again(paid, event)
-        if self.random.random() < CANCELLED_SHARE or self._first(Kind.CANCELLED if cart.items else Kind.UNNAMED):
-            self._cancelled(cart, paid)
+        return paid
+
+    def _item_fails(self, cart: Cart) -> None:
+        sold = [item for item in cart.items if not item.fails]
+        ending: Ending = "partly" if sold else "failed"
+        self._add(PAID_TOPIC, cart, self.words.checkout(cart, cart.items), Fate(Kind.ITEM_FAILS, ending))
+        self.orders.add(cart.order_id)
+        self._end(cart, sold, State.CONFIRMED)
 
     def _cancelled(self, cart: Cart, paid: Record) -> None:
         """A shop cancels what it has seen confirmed."""
-        whole = self.random.random() < 0.6
-        items = cart.items if whole else cart.items[:1]
-        fate = Fate(Kind.CANCELLED, "done", len(items))
-        if not items:
-            fate = Fate(Kind.UNNAMED, "buried", 0, "nothing-to-cancel")
-        event = self._cancel(cart, items)
-        late = self.random.uniform(0.3, 2.0)
-        cancelled = self._add(CANCELLED_TOPIC, cart, event, fate, late=late, after=paid.number)
-        for item in items:
-            self.reservations[self._reservation(cart, item)] = State.CANCELLED
-        if items:
-            self._publish_again(cancelled, event)
+        after, late = Cue(paid.number), self._late()
+        if cart.items:
+            items = cart.items if self.random.random() < WHOLE_SHARE else cart.items[:1]
+            self._cancel(cart, items, items, Kind.CANCELLED, late=late, after=after)
+        else:
+            nothing = Fate(Kind.NOTHING, "buried", 0, "nothing-to-cancel")
+            self._add(CANCELLED_TOPIC, cart, self.words.cancel(cart, ()), nothing, late=late, after=after)
 
-    def _abandoned(self, cart: Cart) -> None:
-        event = self._event(cart) | {
-            "roktSessionId": cart.session_id,
-            "items": [dict(self._ids(cart, item)) for item in cart.items],
-        }
-        if not any(item.reserved for item in cart.items):
-            self._add(ABANDONED_TOPIC, cart, event, Fate(Kind.UNRESERVED, "skipped", 0))
-            return
-        released = self._add(ABANDONED_TOPIC, cart, event, Fate(Kind.ABANDONED, "done"))
-        for item in cart.items:
-            self.reservations[self._reservation(cart, item)] = State.RELEASED
-        self._publish_again(released, event)
+    def _cancel(
+        self,
+        cart: Cart,
+        named: Sequence[Item],
+        meant: Sequence[Item],
+        kind: Kind,
+        *,
+        late: float = 0.0,
+        after: Cue | None = None,
+    ) -> None:
+        event = self.words.cancel(cart, named)
+        cancelled = self._add(CANCELLED_TOPIC, cart, event, Fate(kind, "done", len(meant)), late=late, after=after)
+        self._end(cart, meant, State.CANCELLED)
+        self._publish_again(cancelled, event)
+
+    def _abandoned(self, cart: Cart, released: Sequence[Item], fate: Fate, after: Cue | None = None) -> Record:
+        event = self.words.abandoned(cart)
+        abandoned = self._add(ABANDONED_TOPIC, cart, event, fate, after=after)
+        self._end(cart, released, State.RELEASED)
+        self._publish_again(abandoned, event)
+        return abandoned
 
     def _publish_again(self, first: Record, event: Mapping[str, Any]) -> None:
-        """As it is, after a time-out at the producer; or as a new event about the same thing, items turned round."""
+        """As it is, after a time-out at the producer; or as a new event about the same thing.
+
+        Of two cancels that wait for their confirm either may be first, so the second waits for the first one's end.
+        """
         drawn = self.random.random()
         if drawn < REPEATED_SHARE or self._first(Kind.REPEATED):
-            fate = replace(first.fate, kind=Kind.REPEATED, ending="again")
-            value = first.value
+            kind, value = Kind.REPEATED, first.value
         elif drawn < REPEATED_SHARE + REPUBLISHED_SHARE or self._first(Kind.REPUBLISHED):
-            fate = replace(first.fate, kind=Kind.REPUBLISHED, ending="again")
-            value = _json({**event, "eventId": self._id(), "items": event["items"][::-1]})
+            kind, value = Kind.REPUBLISHED, as_json(self.words.again(event))
         else:
             return
         due = first.due + self.random.uniform(0.05, 3.0)
-        after = first.number if first.after is not None else None
+        waits = first.after is not None or first.topic == CANCELLED_TOPIC
+        after = Cue(first.number) if waits else None
+        fate = Fate(kind, "before", 0)
         again = replace(first, number=len(self.records), value=value, due=due, fate=fate, after=after)
-        self.records.append(replace(again, trace_id=self._hex(128), span_id=self._hex(64)))
+        self.records.append(replace(again, trace_id=self.words.hex(128), span_id=self.words.hex(64)))
 
     def _first(self, kind: Kind) -> bool:
         return all(record.fate.kind is not kind for record in self.records)
+
+    def _late(self) -> float:
+        return self.random.uniform(0.3, 2.0)
+
+    def _end(self, cart: Cart, items: Iterable[Item], state: State) -> None:
+        self.reservations |= {self.words.reservation(cart, item): state for item in items}
 
     def _add(
         self,
@@ -177,53 +233,10 @@ class _Writer:
         fate: Fate,
         *,
         late: float = 0.0,
-        after: int | None = None,
+        after: Cue | None = None,
     ) -> Record:
-        value = event if event is None or isinstance(event, bytes) else _json(event)
-        record = Record(
-            len(self.records), topic, cart.id, value, cart.due + late, fate, self._hex(128), self._hex(64), after
-        )
+        value = event if event is None or isinstance(event, bytes) else as_json(event)
+        due, trace_id, span_id = cart.due + late, self.words.hex(128), self.words.hex(64)
+        record = Record(len(self.records), topic, cart.id, value, due, fate, trace_id, span_id, after)
         self.records.append(record)
         return record
-
-    def _checkout(self, cart: Cart) -> dict[str, Any]:
-        return self._event(cart) | {
-            "orderId": cart.order_id,
-            "roktSessionId": cart.session_id,
-            "locale": self.random.choice(("en-US", "en-GB", "de-DE")),
-            "items": [dict(self._checkout_item(cart, item)) for item in cart.items],
-            "attributes": {"country": self.random.choice(("US", "GB", "DE"))},
-        }
-
-    def _checkout_item(self, cart: Cart, item: Item) -> Iterator[tuple[str, Any]]:
-        yield from self._ids(cart, item)
-        yield "quantity", item.quantity
-        yield "unitPrice", str(item.unit_price)
-        yield "totalPrice", str(item.unit_price * item.quantity)
-        yield "currency", "USD"
-
-    def _cancel(self, cart: Cart, items: tuple[Item, ...]) -> dict[str, Any]:
-        named = [{"cartItemId": item.id, "itemReservationId": self._reservation(cart, item)} for item in items]
-        return self._event(cart) | {"orderId": cart.order_id, "items": named}
-
-    def _event(self, cart: Cart) -> dict[str, Any]:
-        moment = rfc3339(self.begin + timedelta(seconds=cart.due))
-        return {"eventId": self._id(), "occurredAt": moment, "cartId": cart.id}
-
-    def _ids(self, cart: Cart, item: Item) -> Iterator[tuple[str, Any]]:
-        yield "cartItemId", item.id
-        if item.reserved:
-            yield "itemReservationId", self._reservation(cart, item)
-
-    def _reservation(self, cart: Cart, item: Item) -> str:
-        return self.reserved[cart.id, item.id] if item.reserved else reservation_of(cart.id, item.id)
-
-    def _id(self) -> str:
-        return f"event-{self._hex(64)}"
-
-    def _hex(self, bits: int) -> str:
-        return f"{self.random.getrandbits(bits) | 1:0{bits // 4}x}"
-
-
-def _json(event: Mapping[str, Any]) -> bytes:
-    return msgspec.json.encode(event)

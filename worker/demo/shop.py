@@ -1,13 +1,13 @@
-"""The shop: publishes each record when it is due, and a cancel only once it has seen the order confirmed."""
+"""The shop: publishes each record when it is due, and what has a cue only once it has seen that."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
-from worker.demo.evidence import Outcome
-from worker.demo.script import Record, Script
+from worker.demo.evidence import Letter, Outcome, RoktCall
+from worker.demo.script import Cue, Record, Script
 
 
 class Shop:
@@ -17,9 +17,9 @@ class Shop:
         self._publish = publish
         self._records = script.records
         self._by_trace = {record.trace_id: record for record in script.records}
-        self._outcomes: Counter[int] = Counter()
+        self._results: dict[int, set[str]] = defaultdict(set)
         self._due: list[tuple[float, int]] = []
-        self._waiting: dict[int, deque[Record]] = {}
+        self._waiting: dict[Cue, deque[Record]] = {}
         for record in script.records:
             if record.after is None:
                 self._due.append((record.due, record.number))
@@ -40,12 +40,22 @@ class Shop:
             self._publish(self._records[number], now)
             self.published += 1
 
-    def heard(self, outcome: Outcome) -> None:
-        """Takes an outcome; what waited for the last one of a record is due as soon as its time has come."""
-        record = self._by_trace.get(outcome.trace_id or "")
+    def seen(self, call: RoktCall) -> None:
+        """Takes a call that reached Rokt."""
+        if (record := self._by_trace.get(call.trace_id)) is not None:
+            self._free(Cue(record.number, "begun"))
+
+    def heard(self, result: Outcome | Letter) -> None:
+        """Takes an outcome or a dead letter; one that comes twice counts once."""
+        record = self._by_trace.get(result.trace_id or "")
         if record is None:
             return
-        self._outcomes[record.number] += 1
-        if self._outcomes[record.number] >= record.fate.calls:
-            for freed in self._waiting.pop(record.number, ()):
-                heappush(self._due, (freed.due, freed.number))
+        results = self._results[record.number]
+        results.add(result.key if isinstance(result, Outcome) else result.reason)
+        if len(results) >= record.fate.outcomes + len(set(record.fate.letters)):
+            self._free(Cue(record.number))
+
+    def _free(self, cue: Cue) -> None:
+        """What waited for this is due as soon as its time has come."""
+        for freed in self._waiting.pop(cue, ()):
+            heappush(self._due, (freed.due, freed.number))

@@ -28,6 +28,12 @@ class Role(StrEnum):
     ABANDONED = "abandoned"
     EMPTY = "abandoned, nothing reserved"
     SHOPPING = "still shopping"
+    WHOLE = "paid, then cancelled as a whole"
+    SOLD = "paid, and said to be abandoned"
+    PARTLY_SOLD = "paid in part, and said to be abandoned"
+    EARLY = "cancelled, then paid"
+    LATE = "cancelled as a whole long before it is paid"
+    TOO_LATE = "released, then paid"
     ITEM_FAILS = "paid, an item fails"
     NO_SESSION = "paid, without a session"
     NEVER_PAID = "cancelled, never paid"
@@ -41,6 +47,12 @@ SHARES: Final[Mapping[Role, float]] = {
     Role.ABANDONED: 0.14,
     Role.EMPTY: 0.02,
     Role.SHOPPING: 0.06,
+    Role.WHOLE: 0.025,
+    Role.SOLD: 0.05,
+    Role.PARTLY_SOLD: 0.02,
+    Role.EARLY: 0.03,
+    Role.LATE: 0.0125,
+    Role.TOO_LATE: 0.0125,
     Role.ITEM_FAILS: 0.03,
     Role.NO_SESSION: 0.0125,
     Role.NEVER_PAID: 0.01,
@@ -48,8 +60,11 @@ SHARES: Final[Mapping[Role, float]] = {
     Role.ILL_FORMED: 0.0125,
     Role.TOMBSTONE: 0.01,
 }
-REFUSED: Final = (Role.ITEM_FAILS, Role.NO_SESSION, Role.NEVER_PAID)
+REFUSED: Final = (Role.ITEM_FAILS, Role.NO_SESSION, Role.NEVER_PAID, Role.TOO_LATE)
 UNRESERVED: Final = (Role.PLAIN, Role.EMPTY, Role.GARBLED, Role.ILL_FORMED, Role.TOMBSTONE)
+# Their cancels wait in vain for a confirm, so they come early, and the story is no longer for it.
+PATIENT: Final = (Role.NEVER_PAID, Role.LATE)
+EARLY_PART: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +100,8 @@ def plan(carts: int, random: Random) -> tuple[Cart, ...]:
     roles = [role for role, share in SHARES.items() for _ in range(max(1, round(carts * share)))][:carts]
     roles += [Role.PAID] * (carts - len(roles))
     random.shuffle(roles)
-    dues = sorted(random.uniform(0.0, length(carts)) for _ in range(carts))
-    return tuple(
-        _cart(number, role, due, random) for number, (role, due) in enumerate(zip(roles, dues, strict=True), 1)
-    )
+    drawn = [(random.uniform(0.0, length(carts)) * (EARLY_PART if role in PATIENT else 1.0), role) for role in roles]
+    return tuple(_cart(number, role, due, random) for number, (due, role) in enumerate(sorted(drawn), 1))
 
 
 def _cart(number: int, role: Role, due: float, random: Random) -> Cart:
@@ -106,7 +119,7 @@ def _cart(number: int, role: Role, due: float, random: Random) -> Cart:
 def _items(number: str, role: Role, random: Random) -> tuple[Item, ...]:
     if role is Role.PLAIN:
         return ()
-    count = random.choice((1, 1, 2, 2, 3))
+    count = random.choice((2, 3) if role is Role.PARTLY_SOLD else (1, 1, 2, 2, 3))
     items = [_item(f"item-{number}-{place}", random, reserved=role not in UNRESERVED) for place in range(1, count + 1)]
     if role is Role.ITEM_FAILS:
         items.append(_item(f"{FAILING}{number}", random, reserved=True, fails=True))

@@ -17,9 +17,11 @@ from typing import Literal
 
 import msgspec
 
+from worker.events import ID_LENGTH
 from worker.mapping import CallItem
 
 BODY_KEPT = 2048
+TEXT_KEPT = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +165,16 @@ def _item(item: CallItem, said: list[dict[str, object]], *, strays: bool) -> Ite
     """
     return ItemAnswer(
         cart_item_id=item.cart_item_id or _first(said, "cartItemId"),
-        item_reservation_id=item.item_reservation_id or _first(said, "itemReservationId"),
+        item_reservation_id=item.item_reservation_id or _usable(_first(said, "itemReservationId")),
         item_confirmation_id=_first(said, "itemConfirmationId"),
         item_confirmation_url=_first(said, "itemConfirmationUrl"),
         success=not any(_failed(one) for one in said) if said else not strays,
     )
+
+
+def _usable(reservation: str | None) -> str | None:
+    """A reservation by which the item can be cancelled later: as long as the partner's may be."""
+    return reservation if reservation is not None and len(reservation) <= ID_LENGTH else None
 
 
 def _first(said: list[dict[str, object]], name: str) -> str | None:
@@ -176,4 +183,4 @@ def _first(said: list[dict[str, object]], name: str) -> str | None:
 
 def _text(fields: dict[str, object], name: str) -> str | None:
     value = fields.get(name)
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and 0 < len(value) <= TEXT_KEPT and "\0" not in value else None

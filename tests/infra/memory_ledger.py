@@ -1,0 +1,115 @@
+"""A ledger in memory, on a clock of one's own: the third store, for simulations and as a yardstick for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from worker.carts import Order, Reservation
+from worker.errors import WorkerError
+from worker.ledger.entries import Entry, Request, touched
+from worker.ledger.page import Page, Reply
+
+T = TypeVar("T")
+
+DAY_MS = 24 * 60 * 60 * 1000
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Shelf:
+    """What outlives its workers. `now_ms` is its clock; `changed_ms` has when each row was written, by table and id."""
+
+    now_ms: Callable[[], int]
+    calls: dict[str, Entry] = field(default_factory=dict)
+    reservations: dict[str, Reservation] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    owners: dict[str, int] = field(default_factory=dict)
+    changed_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    version: int = VERSION
+
+    def live(self) -> frozenset[str]:
+        """Owners whose lease has not run out."""
+        now = self.now_ms()
+        return frozenset(owner for owner, until in self.owners.items() if until > now)
+
+
+class MemoryStore:
+    """A `Store` on a shelf; several may share one, as workers share a database. Nothing in it waits."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+
+    @property
+    def parallel(self) -> int:
+        """What is done without waiting is done one at a time."""
+        return 1
+
+    async def open(self) -> None:
+        """Raises WorkerError for a shelf of a later version."""
+        if self._shelf.version > VERSION:
+            raise WorkerError(
+                f"the ledger was written by a later version of this worker (schema {self._shelf.version})"
+            )
+
+    async def work(self, requests: Sequence[Request]) -> list[Reply]:
+        """See `Store.work`."""
+        shelf, need = self._shelf, touched(requests)
+        page = Page(
+            shelf.now_ms(),
+            shelf.live(),
+            {key: shelf.calls[key] for key in need.keys if key in shelf.calls},
+            {id_: shelf.reservations[id_] for id_ in need.reservations if id_ in shelf.reservations},
+            {id_: shelf.orders[id_] for id_ in need.orders if id_ in shelf.orders},
+        )
+        replies = [page.work(request) for request in requests]
+        shelf.calls.update(page.changed_entries)
+        shelf.reservations.update(page.changed_reservations)
+        shelf.orders.update(page.changed_orders)
+        changed = (("calls", page.changed_entries), ("reservations", page.changed_reservations))
+        for table, ids in (*changed, ("orders", page.changed_orders)):
+            shelf.changed_ms.update({(table, id_): page.now_ms for id_ in ids})
+        return replies
+
+    async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """See `Store.settled`."""
+        found = (self._shelf.calls.get(key) for key in keys)
+        return {e.key: e.fingerprint for e in found if e is not None and e.status is not None and e.published}
+
+    async def renew(self, owner: str, seconds: float) -> None:
+        """See `Store.renew`."""
+        self._shelf.owners[owner] = self._shelf.now_ms() + int(seconds * 1000)
+
+    async def retire(self, owner: str) -> None:
+        """See `Store.retire`."""
+        self._shelf.owners.pop(owner, None)
+
+    async def prune(self, days: int, limit: int) -> int:
+        """See `Store.prune`."""
+        shelf, live = self._shelf, self._shelf.live()
+        gone = [owner for owner in shelf.owners if owner not in live]
+        for owner in gone:
+            del shelf.owners[owner]
+        calls = self._take_out("calls", shelf.calls, lambda call: _passed(call, live), days, limit)
+        reservations = self._take_out("reservations", shelf.reservations, lambda r: r.owner not in live, days, limit)
+        orders = self._take_out("orders", shelf.orders, lambda order: _idle(order, live), days, limit)
+        return len(gone) + calls + reservations + orders
+
+    async def close(self) -> None:
+        """The shelf stays."""
+
+    def _take_out(self, table: str, rows: dict[str, T], passed: Callable[[T], bool], days: int, limit: int) -> int:
+        changed, cutoff = self._shelf.changed_ms, self._shelf.now_ms() - days * DAY_MS
+        doomed = [id_ for id_, row in rows.items() if changed[table, id_] < cutoff and passed(row)][:limit]
+        for id_ in doomed:
+            del rows[id_], changed[table, id_]
+        return len(doomed)
+
+
+def _passed(call: Entry, live: frozenset[str]) -> bool:
+    return call.owner not in live if call.status is None else call.published
+
+
+def _idle(order: Order, live: frozenset[str]) -> bool:
+    return not any(begun.owner in live for begun in order.under_way.values())

@@ -1,0 +1,50 @@
+"""A ledger's database on the tests' PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from worker.ledger.postgres import PostgresStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from infra.postgres import Postgres
+    from worker.ledger.store import Store
+
+TIMES: Final = {
+    "ledger_calls": ("begun_at_ms", "settled_at_ms", "created_at_ms", "changed_at_ms"),
+    "ledger_reservations": ("created_at_ms", "changed_at_ms"),
+    "ledger_orders": ("created_at_ms", "changed_at_ms"),
+    "ledger_owners": ("until_ms",),
+}
+
+
+class PostgresLedger:
+    """An empty database of a test's own."""
+
+    def __init__(self, server: Postgres, options: str = "") -> None:
+        self.server = server
+        self.url = server.fresh_database(options)
+        self.name = self.url.rpartition("/")[2]
+
+    def store(self) -> Store:
+        return PostgresStore(self.url, seconds=5.0)
+
+    def age(self, seconds: float) -> None:
+        for table, columns in TIMES.items():
+            older = ", ".join(f"{column} = {column} - {int(seconds * 1000)}" for column in columns)
+            self.sql(f"UPDATE {table} SET {older}")
+
+    def outgrow(self) -> None:
+        self.sql("INSERT INTO ledger_schema (version) VALUES (1000)")
+
+    def sql(self, statement: str) -> list[Any]:
+        return self.server.sql(statement, self.name)
+
+
+def begin(request: pytest.FixtureRequest, folder: Path) -> PostgresLedger:
+    """Raises UnavailableError where there is no PostgreSQL and none can be had."""
+    return PostgresLedger(request.getfixturevalue("postgres"))

@@ -1,0 +1,44 @@
+"""What a ledger in PostgreSQL costs does not grow with it: no statement reads a table from end to end."""
+
+import pytest
+
+from infra.ledger_clerk import on_loop
+from infra.ledgers import opened
+from infra.postgres import Postgres
+from infra.postgres_ledger import PostgresLedger
+from worker.ledger import postgres_sql as sql
+from worker.ledger.postgres import PostgresStore
+from worker.ledger.store import Store
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> PostgresLedger:
+    return PostgresLedger(postgres)
+
+
+@on_loop
+async def test_what_is_old_is_found_by_an_index(database: PostgresLedger) -> None:
+    async with opened(database) as store:
+        for table, statement in zip(("calls", "reservations", "orders"), sql.PRUNE, strict=False):
+            plan = await explained(store, statement.replace("$1", "1").replace("$2", "100"))
+            assert f"Index Scan using ledger_{table}_by_age" in plan
+            assert "Index Cond: (created_at_ms <" in plan
+            assert f"Index Scan using ledger_{table}_pkey" in plan
+            assert f"Seq Scan on ledger_{table}" not in plan
+
+
+@on_loop
+async def test_what_a_group_touches_is_found_by_its_ids(database: PostgresLedger) -> None:
+    async with opened(database) as store:
+        ids = "'{a,b}'"
+        plan = await explained(store, sql.READ.replace("$1", ids).replace("$2", ids).replace("$3", ids))
+        for table in ("calls", "reservations", "orders"):
+            assert f"ledger_{table}_pkey" in plan
+            assert f"Seq Scan on ledger_{table}" not in plan
+
+
+async def explained(store: Store, statement: str) -> str:
+    """The plan that a session of the store's own makes."""
+    assert isinstance(store, PostgresStore)
+    rows = await store._connections.use(lambda connection: connection.fetch(f"EXPLAIN {statement}"))
+    return "\n".join(row[0] for row in rows)

@@ -1,0 +1,77 @@
+"""The ledger's database: slow, away at times, sometimes silent about what it did. It outlives any worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import TypeVar
+
+from infra.memory_ledger import MemoryStore, Shelf
+from simulation.processes import Process
+from worker.errors import LedgerUnavailable
+from worker.ledger.entries import Request
+from worker.ledger.page import Reply
+
+T = TypeVar("T")
+
+
+class Disk:
+    """`slowest` is in seconds; of what is asked a share `fails`, half of it after it was done."""
+
+    def __init__(self, now_ms: Callable[[], int], *, slowest: float, fails: float) -> None:
+        self.shelf = Shelf(now_ms)
+        self.slowest = slowest
+        self.fails = fails
+
+
+class SimulatedStore:
+    """A `Store` as one process reaches it: what it asked for goes on when it dies, what it hears does not."""
+
+    def __init__(self, disk: Disk, process: Process, chance: Random, *, parallel: int) -> None:
+        self._disk = disk
+        self._process = process
+        self._chance = chance
+        self._parallel = parallel
+        self._store = MemoryStore(disk.shelf)
+
+    @property
+    def parallel(self) -> int:
+        return self._parallel
+
+    async def open(self) -> None:
+        await self._asked("open", self._store.open)
+
+    async def work(self, requests: Sequence[Request]) -> list[Reply]:
+        kinds = ", ".join(type(request).__name__ for request in requests)
+        return await self._asked(f"ledger: {kinds}", lambda: self._store.work(requests))
+
+    async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return await self._asked("settled", lambda: self._store.settled(keys))
+
+    async def renew(self, owner: str, seconds: float) -> None:
+        await self._asked("renew", lambda: self._store.renew(owner, seconds))
+
+    async def retire(self, owner: str) -> None:
+        await self._asked("retire", lambda: self._store.retire(owner))
+
+    async def prune(self, days: int, limit: int) -> int:
+        return await self._asked("prune", lambda: self._store.prune(days, limit))
+
+    async def close(self) -> None:
+        """Its connections are the process's own."""
+
+    async def _asked(self, what: str, do: Callable[[], Awaitable[T]]) -> T:
+        self._process.step(f"{what}: asked")
+        await asyncio.sleep(self._chance.uniform(0.0, self._disk.slowest))
+        self._process.step(f"{what}: not done yet")
+        mishap = self._chance.random()
+        if mishap < self._disk.fails / 2:
+            raise LedgerUnavailable("the disk is away", "wait")
+        done = await do()
+        self._process.step(f"{what}: done")
+        await asyncio.sleep(self._chance.uniform(0.0, self._disk.slowest))
+        self._process.step(f"{what}: answered")
+        if mishap < self._disk.fails:
+            raise LedgerUnavailable("the answer was lost", "wait")
+        return done

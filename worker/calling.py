@@ -1,0 +1,219 @@
+"""One call, from the ledger's leave to its outcome: decide, call, settle.
+
+The ledger is told before anybody else: first that the call is ours to make, then what became of it; then the dead
+letter and the outcome are written, and the ledger notes that they are. A crash between two steps repeats only the
+later ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from opentelemetry.trace import Span
+
+from worker.events import Event, instant
+from worker.gate import Credentials, Gate, Turn
+from worker.ledger.entries import Answer as LedgerAnswer
+from worker.ledger.entries import Ask, Disputed, Done, Entry, Origin, Send, Wait
+from worker.ledger.ledger import Ledger
+from worker.mapping import Call, reduced
+from worker.retry import Backoff
+from worker.rokt.answers import Answer, Denied, Failed, Throttled
+from worker.rokt.client import RoktClient
+from worker.settle import Settlement
+from worker.surroundings import Surroundings
+from worker.telemetry import names
+from worker.verdict import Death, History, Settled, TryAgain, judge
+from worker.work import Work
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LOOK_AGAIN = Backoff(0.05, 1.0)
+LEASE_LOOK_SECONDS = 0.1
+LOST = float("-inf")
+
+
+class Calling:
+    """Makes the calls that the ledger gives leave for, and settles them. Keeps nothing of any."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        client: RoktClient,
+        gate: Gate,
+        settlement: Settlement,
+        attempt_seconds: float,
+        around: Surroundings,
+    ) -> None:
+        """`attempt_seconds` is the longest that one attempt can last."""
+        self._ledger = ledger
+        self._client = client
+        self._gate = gate
+        self._settlement = settlement
+        self._attempt_seconds = attempt_seconds
+        self._around = around
+
+    async def carry_out(self, work: Work, event: Event, call: Call) -> None:
+        """Returns when the call is settled, by us or before, and its outcome is written. Raises Abandoned."""
+        origin = _origin(work, event)
+        looks = 0
+        while True:
+            work.waits_for = "the ledger"
+            asked, answer = self._ledger.ask(call, origin)
+            match await self._answer(work, asked, answer):
+                case Wait(what):
+                    looks += 1
+                    work.waits_for = what
+                    await work.stop.sleep(LOOK_AGAIN.ceiling(looks))
+                case Disputed(entry):
+                    await self._dispute(work, call, entry)
+                    return
+                case Done() as done:
+                    await self._settled_before(work, call, asked, done)
+                    return
+                case Send() as send:
+                    made = await self._make(work, reduced(event, call, send.items), asked, send)
+                    if made is not None and await self._settle(work, asked, *made):
+                        return
+
+    async def _answer(self, work: Work, asked: Ask, answer: asyncio.Future[LedgerAnswer]) -> LedgerAnswer:
+        try:
+            return await work.stop.wait(answer)
+        except BaseException:
+            self._ledger.forget(asked, answer)
+            raise
+
+    async def _make(self, work: Work, call: Call, asked: Ask, send: Send) -> tuple[Settled, Span] | None:
+        """Makes attempts until one settles the call; also gives that attempt's span. None: it is not ours any more."""
+        history, turn = History(send.attempts, send.maybe_sent), Turn()
+        at_risk = history
+        try:
+            while True:
+                work.waits_for = "its turn to call Rokt"
+                async with self._gate.turn(turn, work.stop, finish=history.maybe_applied):
+                    if not await self._sure(work, asked, history):
+                        self._ledger.give_back(asked, history.attempts, maybe_sent=history.maybe_applied)
+                        return None
+                    work.waits_for = "Rokt's answer"
+                    at_risk = History(history.attempts + 1, maybe_applied=True)
+                    answer, attempt = await self._client.attempt(call, history.attempts, work.span)
+                    turn.credentials = _credentials(answer)
+                verdict = judge(call, answer, history, refused_alone=self._gate.about_this_call(turn))
+                if isinstance(verdict, Settled):
+                    return verdict, attempt
+                at_risk = history = history.after(answer)
+                await self._back_off(work, call, verdict, history, waits_at_gate=isinstance(answer, Denied))
+        except BaseException:
+            self._ledger.give_back(asked, at_risk.attempts, maybe_sent=at_risk.maybe_applied)
+            raise
+
+    async def _settle(self, work: Work, asked: Ask, settled: Settled, attempt: Span) -> bool:
+        """The ledger, then the topics. False when another worker settled it before: then it is theirs to write."""
+        work.waits_for = "the ledger"
+        try:
+            entry = await self._ledger.settle(asked, settled)
+        except BaseException:
+            self._ledger.give_back(asked, settled.attempts, maybe_sent=True)
+            raise
+        if entry.owner != asked.owner:
+            return False
+        await self._publish_or_give_back(work, asked, entry, attempt)
+        return True
+
+    async def _sure(self, work: Work, asked: Ask, history: History) -> bool:
+        """Waits while the lease is too short for an attempt. False when it ran out: the call may be another's now."""
+        while (held := self._ledger.held(asked)) < self._attempt_seconds:
+            if held == LOST:
+                return False
+            work.waits_for = "the ledger, to renew the lease"
+            await work.stop.sleep(LEASE_LOOK_SECONDS, finish=history.maybe_applied)
+        return True
+
+    async def _back_off(
+        self, work: Work, call: Call, verdict: TryAgain, history: History, *, waits_at_gate: bool
+    ) -> None:
+        if verdict.retry_after is not None:
+            self._gate.hold_back(verdict.retry_after)
+        wait = 0.0 if waits_at_gate else self._around.wait(history.attempts)
+        first_or_doubled = history.attempts & (history.attempts - 1) == 0
+        log = self._around.log
+        (log.warning if first_or_doubled else log.debug)(
+            names.LOG_RETRY,
+            operation=call.operation,
+            cart_id=call.cart_id,
+            order_id=call.order_id,
+            idempotency_key=call.key,
+            attempts=history.attempts,
+            why=verdict.why,
+            next_try_seconds=round(max(wait, verdict.retry_after or 0.0), 3),
+            trace_id=work.trace_id,
+        )
+        if wait:
+            work.waits_for = f"its next attempt at a call, after {history.attempts} ({verdict.why})"
+            await work.stop.sleep(wait, finish=history.maybe_applied)
+
+    async def _settled_before(self, work: Work, call: Call, asked: Ask, done: Done) -> None:
+        """Nothing is called; what was settled and not published, by a crash between the two, is published now."""
+        entry = done.entry
+        if done.other_body:
+            self._around.log.error(names.LOG_LEDGER_OTHER_BODY, **work.place, idempotency_key=call.key)
+        if entry.published:
+            work.span.set_attribute(names.ROKT_STATUS, entry.status or "")
+            work.span.set_attribute(names.ROKT_BEFORE, True)
+            work.settled_before = True
+            self._around.log.debug(names.LOG_SETTLED_BEFORE, **work.place, idempotency_key=call.key)
+        else:
+            await self._publish_or_give_back(work, asked, entry, work.span, done.why)
+
+    async def _dispute(self, work: Work, call: Call, entry: Entry) -> None:
+        message = "a call with the same key and another body was begun, and what became of it is not known"
+        self._around.log.error(names.LOG_LEDGER_OTHER_BODY, **work.place, idempotency_key=call.key)
+        death = Death("unknown-outcome", message, attempts=entry.attempts, operation=call.operation, key=call.key)
+        await self._settlement.dead_letter(work, death, work.span)
+
+    async def _publish_or_give_back(self, work: Work, asked: Ask, entry: Entry, attempt: Span, why: str = "") -> None:
+        """An outcome that is not written here, since this worker stops, is for whoever has the event next."""
+        try:
+            await self._publish(work, entry, attempt, why)
+        except BaseException:
+            self._ledger.give_back(asked, entry.attempts, maybe_sent=True)
+            raise
+
+    async def _publish(self, work: Work, entry: Entry, attempt: Span, why: str = "") -> None:
+        """Dead letter before outcome, so that whoever sees the outcome finds the letter."""
+        work.span.set_attribute(names.ROKT_STATUS, entry.status or "")
+        if entry.death is not None:
+            await self._settlement.dead_letter(work, entry.death, attempt)
+        await self._settlement.outcome(work, entry)
+        work.waits_for = "the ledger"
+        await self._ledger.published(entry.key)
+        (self._around.log.info if entry.death is None else self._around.log.warning)(
+            names.LOG_SETTLED,
+            **work.place,
+            operation=entry.operation,
+            status=entry.status,
+            cart_id=entry.cart_id,
+            order_id=entry.order_id,
+            idempotency_key=entry.key,
+            attempts=entry.attempts,
+            http_status=entry.http_status,
+            trace_id=work.trace_id,
+            **({"why": why} if why else {}),
+        )
+
+
+def _origin(work: Work, event: Event) -> Origin:
+    record = work.record
+    occurred_at = int((instant(event.occurred_at) - EPOCH).total_seconds() * 1000)
+    return Origin(event.event_id, occurred_at, record.topic, record.partition, record.offset, work.trace_id)
+
+
+def _credentials(answer: Answer) -> Credentials:
+    match answer:
+        case Denied():
+            return "refused"
+        case Throttled() | Failed():
+            return "unknown"
+        case _:
+            return "taken"

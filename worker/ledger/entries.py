@@ -1,0 +1,184 @@
+"""What stands in the ledger of a call, what is asked of it, and what it answers: values. Pure.
+
+Times are the database's, in milliseconds since 1970. No price and no data of a customer stands here; a request's body
+is kept as a hash, to tell whether the same key comes with another body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from worker.keys import Operation
+from worker.mapping import Call, CallItem
+from worker.rokt.answers import ItemAnswer
+from worker.telemetry.names import Status
+from worker.verdict import Death, Settled
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The event that asks for a call: its id and time, where it was read, and its trace (32 hex digits)."""
+
+    event_id: str
+    occurred_at_ms: int
+    topic: str
+    partition: int
+    offset: int
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One call, by its idempotency key. Without a `status` it is not settled.
+
+    `owner` has begun it, by its `token`th question; once settled, `owner` has settled it. None: it was given back.
+    `maybe_sent`: an attempt before this owner's may have reached Rokt. `death` is kept until it is `published`.
+    """
+
+    key: str
+    operation: Operation
+    cart_id: str | None
+    order_id: str | None
+    fingerprint: bytes
+    origin: Origin
+    owner: str | None
+    token: int
+    begun_at_ms: int
+    maybe_sent: bool = False
+    attempts: int = 0
+    status: Status | None = None
+    http_status: int | None = None
+    items: tuple[ItemAnswer, ...] = ()
+    death: Death | None = None
+    settled_at_ms: int | None = None
+    published: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """May this call be made? If so, it is the asker's from now on. `token` is new for each question of an owner."""
+
+    call: Call
+    origin: Origin
+    owner: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallOff:
+    """What does this cancel ask for? `items` empty: the whole order. `waited`: its confirm has had its time to come."""
+
+    order_id: str
+    items: tuple[CallItem, ...]
+    waited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A call that was begun by `asked` is settled."""
+
+    asked: Ask
+    settled: Settled
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """A call that was begun by `asked` is not made now. `attempts` and `maybe_sent` count what was before, too.
+
+    If it is settled, its outcome is not written now: another may, while this worker lives on.
+    """
+
+    asked: Ask
+    attempts: int
+    maybe_sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The outcome of a settled call, and its dead letter, are written and acknowledged."""
+
+    key: str
+
+
+Request = Ask | CallOff | Settle | GiveBack | Published
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Yours to make, about these items. `attempts` were made before; `maybe_sent`: one may have reached Rokt."""
+
+    items: tuple[CallItem, ...]
+    attempts: int
+    maybe_sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now; ask again a little later. `what` is waited for, in words."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It is settled; `entry.published` says whether its outcome still is to be written. `why` it was not sent, if so.
+
+    `other_body`: the same key came with another body than the one that was settled.
+    """
+
+    entry: Entry
+    why: str = ""
+    other_body: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """It was begun with another body, and what became of that is not known: this one must not be sent."""
+
+    entry: Entry
+
+
+Answer = Send | Wait | Done | Disputed
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """The ids of what a group of requests reads or writes, each sorted: stores lock in this order."""
+
+    orders: tuple[str, ...]
+    reservations: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+def touched(requests: Iterable[Request]) -> Touched:
+    """What these requests need on their page."""
+    orders: set[str | None] = set()
+    reservations: set[str | None] = set()
+    keys: set[str] = set()
+    for request in requests:
+        match request:
+            case Published(key):
+                keys.add(key)
+                continue
+            case CallOff(order_id, items):
+                orders.add(order_id)
+            case Ask(call):
+                keys.add(call.key)
+                orders.add(call.order_id)
+                items = call.items
+            case Settle(asked, settled):
+                keys.add(asked.call.key)
+                orders.add(asked.call.order_id)
+                items = asked.call.items
+                reservations.update(item.item_reservation_id for item in settled.items)
+            case GiveBack(asked):
+                keys.add(asked.call.key)
+                orders.add(asked.call.order_id)
+                items = asked.call.items
+        reservations.update(item.item_reservation_id for item in items)
+    return Touched(_sorted(orders), _sorted(reservations), _sorted(keys))
+
+
+def _sorted(ids: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(sorted(id_ for id_ in ids if id_))

@@ -1,0 +1,138 @@
+"""The ledger in PostgreSQL, for any number of workers on any number of machines.
+
+What a group did is written by one statement or not at all, so a lost connection leaves nothing half done; whether it
+was done, the next try sees. A database that acknowledges a commit before it is safe (`synchronous_commit` off, or a
+failover to a standby that lags behind) may forget what was settled, and the worker would call again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from worker.errors import LedgerUnavailable, WorkerError
+from worker.ledger import postgres_sql as sql
+from worker.ledger.entries import Published, Request, Touched, touched
+from worker.ledger.page import Reply
+from worker.ledger.postgres_connections import Connections
+from worker.ledger.postgres_errors import AGAIN, sqlstate
+from worker.ledger.postgres_url import address
+from worker.ledger.schema_postgres import VERSIONS
+
+DAY_MS: Final = 86_400_000
+AGAIN_SECONDS: Final = 0.002
+MIGRATING: Final = 5_264_791_035  # a number that nobody else locks by
+
+
+class PostgresStore:
+    """A ledger by its URL (see `address`). `parallel` groups are worked on at one time, each within `seconds`.
+
+    The time is the database's, never this machine's.
+    """
+
+    def __init__(self, url: str, *, parallel: int = 4, seconds: float = 10.0) -> None:
+        self._address = address(url)
+        self._parallel = parallel
+        self._seconds = seconds
+        self._connections = Connections(self._address, limit=parallel + 1, seconds=seconds)
+
+    @property
+    def parallel(self) -> int:
+        return self._parallel
+
+    async def open(self) -> None:
+        """Connects, and brings the schema up to this version; a user without the right to do so may come after."""
+        await self._connections.use(_migrate)
+
+    async def work(self, requests: Sequence[Request]) -> list[Reply]:
+        """Works on a group, again when another worker was first. See Store."""
+        published, others = _apart(requests)
+        needed = touched(others)
+
+        async def once(connection: Any) -> list[Reply]:
+            if not others:
+                await connection.execute(sql.PUBLISH, published)
+                return [None] * len(requests)
+            return await _work(connection, requests, needed, published)
+
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._seconds
+        again = 0
+        while True:
+            try:
+                return await self._connections.use(once)
+            except LedgerUnavailable as error:
+                again += 1
+                if sqlstate(error.__cause__ or error) not in AGAIN or clock() > until:
+                    raise
+                await asyncio.sleep(AGAIN_SECONDS * again)
+
+    async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """See `Store.settled`."""
+        rows = await self._connections.use(lambda connection: connection.fetch(sql.SETTLED, keys))
+        return {row[0]: row[1] for row in rows}
+
+    async def renew(self, owner: str, seconds: float) -> None:
+        """The owner works, and will for so many seconds more."""
+        await self._connections.use(lambda connection: connection.execute(sql.RENEW, owner, round(seconds * 1000)))
+
+    async def retire(self, owner: str) -> None:
+        """The owner works no more."""
+        await self._connections.use(lambda connection: connection.execute(sql.RETIRE, owner))
+
+    async def prune(self, days: int, limit: int) -> int:
+        """Deletes what is older, a step of each table; what another worker has in hand is left for later."""
+
+        async def step(connection: Any) -> int:
+            done = [await connection.execute(statement, days * DAY_MS, limit) for statement in sql.PRUNE]
+            return sum(int(tag.split()[-1]) for tag in done)
+
+        return await self._connections.use(step)
+
+    async def close(self) -> None:
+        """Gives back every connection; raises nothing."""
+        await self._connections.close()
+
+
+def _apart(requests: Sequence[Request]) -> tuple[list[str], list[Request]]:
+    """The calls that only have to be marked as published, which needs no look at them, and the other requests."""
+    looked_at = frozenset(touched(request for request in requests if not isinstance(request, Published)).keys)
+    apart = {r.key for r in requests if isinstance(r, Published)} - looked_at
+    return sorted(apart), [r for r in requests if not (isinstance(r, Published) and r.key in apart)]
+
+
+async def _work(connection: Any, requests: Sequence[Request], needed: Touched, published: Sequence[str]) -> list[Reply]:
+    page, versions = sql.page(await connection.fetchrow(sql.READ, *sql.asked(needed)))
+    apart = frozenset(published)
+    replies = [None if isinstance(r, Published) and r.key in apart else page.work(r) for r in requests]
+    changes = sql.changes(page, versions, published)
+    if changes is not None:
+        statement, arguments = changes
+        await connection.execute(statement, *arguments)
+    return replies
+
+
+async def _migrate(connection: Any) -> None:
+    if await _version(connection) < len(VERSIONS):
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATING)
+            await connection.execute("CREATE TABLE IF NOT EXISTS ledger_schema (version integer NOT NULL)")
+            for version, text in enumerate(
+                VERSIONS[await _version(connection) :], start=1 + await _version(connection)
+            ):
+                await connection.execute(text)
+                await connection.execute("INSERT INTO ledger_schema (version) VALUES ($1)", version)
+
+
+async def _version(connection: Any) -> int:
+    """The schema's, 0 when there is none. Raises WorkerError for one that is later than this worker."""
+    if await connection.fetchval("SELECT to_regclass('ledger_schema')") is None:
+        return 0
+    version = int(await connection.fetchval("SELECT coalesce(max(version), 0) FROM ledger_schema"))
+    if version > len(VERSIONS):
+        raise WorkerError(
+            f"the ledger was written by a later version of this worker (schema {version}, this one knows those up to "
+            f"{len(VERSIONS)}): run that version, or a later one"
+        )
+    return version
