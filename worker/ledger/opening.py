@@ -10,6 +10,7 @@ from worker.ledger.postgres import PostgresStore
 from worker.ledger.sqlite import SqliteStore
 from worker.ledger.store import Store
 
+SETTING = "WORKER_LEDGER__URL"
 SQLITE = "sqlite:///"
 
 
@@ -21,6 +22,9 @@ def store_for(url: str, *, timeout_seconds: float, connections: int, synchronous
     if url.startswith(SQLITE):
         path = Path(url.removeprefix(SQLITE)).absolute()
         if not path.parent.is_dir():
-            raise SettingsError([f"WORKER_LEDGER__URL: given {url!r}; there is no folder {path.parent}"])
+            raise SettingsError([f"{SETTING}: given {url!r}; there is no folder {path.parent}"])
         return SqliteStore(path, timeout_seconds=timeout_seconds, synchronous=synchronous)
-    return PostgresStore(url, parallel=connections, seconds=timeout_seconds)
+    try:
+        return PostgresStore(url, parallel=connections, seconds=timeout_seconds)
+    except SettingsError as error:
+        raise SettingsError([f"{SETTING}: given (not shown); {problem}" for problem in error.problems]) from None
