@@ -91,18 +91,7 @@ def build(
     pipeline = _pipeline(settings, registry, ledger, client, gate, publisher, around)
     dispatcher = Dispatcher(pipeline, max_under_way=kafka.max_under_way, clock=time.monotonic, fail=failed, log=log)
     loop = asyncio.get_running_loop()
-    consumption = Consumption(
-        list(config.event_types(settings.topics)),
-        dispatch=OnLoop(dispatcher, loop),
-        clock=time.monotonic,
-        now_ms=lambda: int(time.time() * 1000),
-        held=lambda: frozenset(
-            why for why, holds in ((CREDENTIALS, gate.stops_reading), (LEDGER, not ledger.up)) if holds
-        ),
-        limits=Limits(kafka.max_gap_records, kafka.max_bytes),
-        pace=_pace(settings),
-        log=log,
-    )
+    consumption = _consumption(settings, OnLoop(dispatcher, loop), gate, ledger, log)
     consumer = ConsumerThread(consumer_config, consumption, brokers=brokers, loop=loop, ended=ended)
 
     def state() -> State:
@@ -119,6 +108,24 @@ def build(
         )
 
     return Worker(consumer, dispatcher, publisher, ledger, client, registry, state)
+
+
+def _consumption(
+    settings: Settings, dispatch: OnLoop, gate: Gate, ledger: Ledger, log: FilteringBoundLogger
+) -> Consumption:
+    def held() -> frozenset[str]:
+        return frozenset(why for why, holds in ((CREDENTIALS, gate.stops_reading), (LEDGER, not ledger.up)) if holds)
+
+    return Consumption(
+        list(config.event_types(settings.topics)),
+        dispatch=dispatch,
+        clock=time.monotonic,
+        now_ms=lambda: int(time.time() * 1000),
+        held=held,
+        limits=Limits(settings.kafka.max_gap_records, settings.kafka.max_bytes),
+        pace=_pace(settings),
+        log=log,
+    )
 
 
 def _pipeline(

@@ -79,6 +79,7 @@ def test_a_broker_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
             env=os.environ | GOOD | {"WORKER_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"},
             stdout=log,
             stderr=log,
+            cwd=tmp_path,
         )
     try:
         assert until(lambda: "kafka.brokers_down" in (tmp_path / "log").read_text())
