@@ -31,7 +31,11 @@ def journal(rokt: Rokt) -> Iterator[Journal]:
 @pytest.fixture
 def fleet(kafka: Broker, rokt: Rokt, tmp_path: Path) -> Iterator[Fleet]:
     """None started yet; the topics are there."""
-    settings = {"WORKER_SHUTDOWN__DRAIN_SECONDS": "10", "WORKER_ROKT__TIMEOUT_SECONDS": "3"}
+    settings = {
+        "WORKER_SHUTDOWN__DRAIN_SECONDS": "10",
+        "WORKER_ROKT__TIMEOUT_SECONDS": "3",
+        "WORKER_LEDGER__LEASE_SECONDS": "4.5",
+    }
     workers = Fleet(kafka, rokt.url, tmp_path, **settings)
     workers.create_topics(partitions=PARTITIONS)
     yield workers

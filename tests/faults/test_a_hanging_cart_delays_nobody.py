@@ -23,7 +23,8 @@ pytestmark = pytest.mark.timeout(400 if LONG else 120)
 
 def test_while_one_call_hangs_the_others_take_no_longer(kafka: Broker, fleet: Fleet, rokt: Rokt) -> None:
     rokt.faults(latency={"kind": "fixed", "seconds": 0.03}, timeout_before=1.0, hang_seconds=60, only_carts="hanging")
-    fleet.start(WORKER_ROKT__TIMEOUT_SECONDS="90", WORKER_ROKT__READ_TIMEOUT_SECONDS="90")
+    patient = {"WORKER_ROKT__TIMEOUT_SECONDS": "90", "WORKER_ROKT__READ_TIMEOUT_SECONDS": "90"}
+    fleet.start(**patient, WORKER_LEDGER__LEASE_SECONDS="135")
     assert until(lambda: fleet.said("kafka.assigned"))
     stream(kafka, fleet.completed, [Event(f"warm-{n}", 0) for n in range(A_SECOND)], A_SECOND)
     stream(kafka, fleet.completed, [Event(f"without-{n}", 0) for n in range(CARTS)], A_SECOND)
