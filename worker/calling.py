@@ -8,11 +8,10 @@ later ones.
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 
 from opentelemetry.trace import Span
 
-from worker.events import Event, instant
+from worker.events import Event, milliseconds
 from worker.gate import Credentials, Gate, Turn
 from worker.ledger.entries import Answer as LedgerAnswer
 from worker.ledger.entries import Ask, Disputed, Done, Entry, Origin, Send, Wait
@@ -27,7 +26,6 @@ from worker.telemetry import names
 from worker.verdict import Death, History, Settled, TryAgain, judge
 from worker.work import Work
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOOK_AGAIN = Backoff(0.05, 1.0)
 LEASE_LOOK_SECONDS = 0.1
 LOST = float("-inf")
@@ -110,6 +108,9 @@ class Calling:
 
     async def _settle(self, work: Work, asked: Ask, settled: Settled, attempt: Span) -> bool:
         """The ledger, then the topics. False when another worker settled it before: then it is theirs to write."""
+        if settled.unread:
+            key = asked.call.key
+            self._around.log.warning(names.LOG_UNREAD, **work.place, idempotency_key=key, why=settled.unread)
         work.waits_for = "the ledger"
         try:
             entry = await self._ledger.settle(asked, settled)
@@ -205,8 +206,9 @@ class Calling:
 
 def _origin(work: Work, event: Event) -> Origin:
     record = work.record
-    occurred_at = int((instant(event.occurred_at) - EPOCH).total_seconds() * 1000)
-    return Origin(event.event_id, occurred_at, record.topic, record.partition, record.offset, work.trace_id)
+    return Origin(
+        event.event_id, milliseconds(event.occurred_at), record.topic, record.partition, record.offset, work.trace_id
+    )
 
 
 def _credentials(answer: Answer) -> Credentials:

@@ -20,6 +20,7 @@ Quantity = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Instant = Annotated[datetime, Meta(tz=True)] | int
 HeaderText = Annotated[str, Meta(max_length=1024, pattern=r"\A(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?\Z")]
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PRICE_DIGITS = 18
 PRICE_SCALE = 4
 
@@ -135,11 +136,16 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def milliseconds(value: Instant) -> int:
+    """A moment as whole milliseconds since 1970."""
+    return value if isinstance(value, int) else (value - EPOCH) // timedelta(milliseconds=1)
+
+
 def instant(value: Instant) -> datetime:
     """A moment in UTC, from a datetime or from milliseconds since 1970. Raises Invalid when no calendar has it."""
     try:
         if isinstance(value, int):
-            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)
+            return EPOCH + timedelta(milliseconds=value)
         return value.astimezone(UTC)
     except OverflowError:
         raise Invalid("occurredAt lies outside the years 1 to 9999") from None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from worker.decode.decoder import Decoded, Decoder, InvalidEvent, Undecodable
-from worker.events import CartAbandoned, CheckoutCompleted, EventType, OrderCancelled, instant
+from worker.events import CartAbandoned, CheckoutCompleted, EventType, OrderCancelled, instant, milliseconds
 
 TOPICS: dict[str, EventType | None] = {
     "checkout-completed": "CheckoutCompleted",
@@ -344,3 +344,13 @@ def test_text_beyond_ascii_is_read_escaped_or_not() -> None:
 def test_half_a_surrogate_pair_is_not_the_end_of_the_worker(name: str) -> None:
     raw = json.dumps(COMPLETED | {name: "\ud800"}).encode()
     assert isinstance(decoded("checkout-completed", raw), InvalidEvent | Undecodable)
+
+
+@pytest.mark.parametrize("text", ["2026-11-20T10:00:00.123Z", "2026-11-20T11:00:00.1239+01:00"])
+def test_a_moment_is_the_same_millisecond_however_it_was_given(text: str) -> None:
+    moment = datetime.fromisoformat(text)
+    assert milliseconds(moment) == milliseconds(1_795_168_800_123) == 1_795_168_800_123
+
+
+def test_no_moment_loses_a_millisecond_on_its_way() -> None:
+    assert all(milliseconds(instant(ms)) == ms for ms in range(1_795_168_800_000, 1_795_168_801_000))
