@@ -25,10 +25,8 @@ from worker.settle import Settlement
 from worker.surroundings import Surroundings
 from worker.telemetry import names
 from worker.telemetry.tracing import Source, failed
-from worker.verdict import Death
+from worker.verdict import NAMED_IN_MESSAGE, Death
 from worker.work import Work
-
-NAMED_IN_MESSAGE = 20
 
 
 @dataclass(frozen=True, slots=True)
