@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults simulate bench check lock clean
+.PHONY: help demo test faults outages simulate bench check lock clean
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -14,10 +14,14 @@ demo: $(READY) ## The whole job on this machine, under a minute, nothing to star
 	@$(BIN)/rokt-worker demo
 
 test: $(READY) ## Every test, on the embedded broker and on a real Apache Kafka where one can be had
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/faults --ignore=tests/outages
+	@$(BIN)/python -m pytest tests/faults tests/outages # alone: they load and measure the machine
 
 faults: $(READY) ## The long fault runs: crashes, rebalances, a dying broker; about half an hour
 	@WORKER_TEST_FAULTS=long $(BIN)/python -m pytest -s tests/faults
+
+outages: $(READY) ## The long outage runs: Rokt down, slow, throttling, half broken; ten minutes of 503; about half an hour
+	@WORKER_TEST_OUTAGES=long $(BIN)/python -m pytest -s tests/outages
 
 simulate: $(READY) ## The worker on a simulated clock, broker and Rokt: SEEDS=n of them, or SEED=n again, step by step
 	@cd tests && PYTHONPATH=.. ../$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))

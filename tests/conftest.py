@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 KAFKA = pytest.StashKey[Once[Broker]]()
 REGISTRY = pytest.StashKey[Once[Registry]]()
 POSTGRES = pytest.StashKey[Once[Postgres]]()
+STARTED = pytest.StashKey[list[str]]()
+FAILED = pytest.StashKey[dict[str, str]]()
 MARKS = {"kafka": "real_kafka", "registry": "real_registry", "postgres": "real_postgres"}
 SERVERS = ("embedded", "kafka", "broker", "registry", "postgres")
 AnyServer: TypeAlias = Once[Broker] | Once[Registry] | Once[Postgres]
@@ -41,6 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[KAFKA] = Once(real_kafka.find)
     config.stash[REGISTRY] = Once(real_registry.find)
     config.stash[POSTGRES] = Once(real_postgres.find)
+    config.stash[STARTED] = []
+    config.stash[FAILED] = {}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -77,11 +81,31 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
     return [str(server.value) for server in _needed(config, items) if server.value is not None]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes side by side (pytest-xdist) tells the one that reports what is known of its servers."""
+    config = session.config
     for _, server in _servers(config):
         if server.failure is not None and server.failure.log:
-            terminalreporter.section(server.failure.reason)
-            terminalreporter.write_line(server.failure.log)
+            config.stash[FAILED][server.failure.reason] = server.failure.log
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["started"] = [str(server.value) for _, server in _servers(config) if server.value]
+        config.workeroutput["failed"] = config.stash[FAILED]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    said = getattr(node, "workeroutput", {})
+    node.config.stash[STARTED].extend(said.get("started", []))
+    node.config.stash[FAILED].update(said.get("failed", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash[STARTED]:
+        terminalreporter.write_line(line)
+    for reason, log in config.stash[FAILED].items():
+        terminalreporter.section(reason)
+        terminalreporter.write_line(log)
 
 
 @pytest.fixture(autouse=True)

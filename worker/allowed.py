@@ -41,6 +41,12 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _trace_link(value: str) -> str:
+    if not value.startswith(("http://", "https://")) or "{trace_id}" not in value or not _plain(value):
+        raise ValueError("allowed: a URL with {trace_id} in it, such as https://jaeger.example/trace/{trace_id}")
+    return value
+
+
 def _plain(value: str) -> bool:
     return value.isascii() and value.isprintable() and " " not in value
 
@@ -93,6 +99,7 @@ Properties = Annotated[dict[str, str | bool | int | float], NoDecode, BeforeVali
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Topics = Annotated[tuple[TopicName, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+TraceLink = Annotated[str, AfterValidator(_trace_link)]
 HeaderText = Annotated[str, Field(min_length=1), AfterValidator(_header_text)]
 HeaderSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_header_secret)]
 PathText = Annotated[str, AfterValidator(_path)]

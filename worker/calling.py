@@ -12,13 +12,14 @@ import asyncio
 from opentelemetry.trace import Span
 
 from worker.events import Event, milliseconds
-from worker.gate import Credentials, Gate, Turn
+from worker.gate.gate import Gate
+from worker.gate.turn import Turn
 from worker.ledger.entries import Answer as LedgerAnswer
 from worker.ledger.entries import Ask, Disputed, Done, Entry, Origin, Send, Wait
 from worker.ledger.ledger import Ledger
 from worker.mapping import Call, reduced
 from worker.retry import Backoff
-from worker.rokt.answers import Answer, Denied, Failed, Throttled
+from worker.rokt.answers import Conflict, Denied, Refused
 from worker.rokt.client import RoktClient
 from worker.settle import Settlement
 from worker.surroundings import Surroundings
@@ -84,7 +85,8 @@ class Calling:
 
     async def _make(self, work: Work, call: Call, asked: Ask, send: Send) -> tuple[Settled, Span] | None:
         """Makes attempts until one settles the call; also gives that attempt's span. None: it is not ours any more."""
-        history, turn = History(send.attempts, send.maybe_sent), Turn()
+        history = History(send.attempts, send.maybe_sent)
+        turn = Turn(call.operation, call.cart_id or call.order_id or call.key)
         at_risk = history
         try:
             while True:
@@ -96,12 +98,14 @@ class Calling:
                     work.waits_for = "Rokt's answer"
                     at_risk = History(history.attempts + 1, maybe_applied=True)
                     answer, attempt = await self._client.attempt(call, history.attempts, work.span)
-                    turn.credentials = _credentials(answer)
-                verdict = judge(call, answer, history, refused_alone=self._gate.about_this_call(turn))
+                    turn.answer = answer
+                verdict = judge(call, answer, history, turn.standing)
                 if isinstance(verdict, Settled):
+                    rejected = verdict.death is not None and isinstance(answer, Refused | Conflict | Denied)
+                    self._gate.settled(turn, rejected=rejected)
                     return verdict, attempt
                 at_risk = history = history.after(answer)
-                await self._back_off(work, call, verdict, history, waits_at_gate=isinstance(answer, Denied))
+                await self._back_off(work, call, verdict, history)
         except BaseException:
             self._ledger.give_back(asked, at_risk.attempts, maybe_sent=at_risk.maybe_applied)
             raise
@@ -131,12 +135,9 @@ class Calling:
             await work.stop.sleep(LEASE_LOOK_SECONDS, finish=history.maybe_applied)
         return True
 
-    async def _back_off(
-        self, work: Work, call: Call, verdict: TryAgain, history: History, *, waits_at_gate: bool
-    ) -> None:
-        if verdict.retry_after is not None:
-            self._gate.hold_back(verdict.retry_after)
-        wait = 0.0 if waits_at_gate else self._around.wait(history.attempts)
+    async def _back_off(self, work: Work, call: Call, verdict: TryAgain, history: History) -> None:
+        """Waits; where the gate is shut for such calls, it is the gate that makes them wait."""
+        wait = 0.0 if self._gate.shut_for(call.operation) else self._around.wait(history.attempts)
         first_or_doubled = history.attempts & (history.attempts - 1) == 0
         log = self._around.log
         (log.warning if first_or_doubled else log.debug)(
@@ -209,13 +210,3 @@ def _origin(work: Work, event: Event) -> Origin:
     return Origin(
         event.event_id, milliseconds(event.occurred_at), record.topic, record.partition, record.offset, work.trace_id
     )
-
-
-def _credentials(answer: Answer) -> Credentials:
-    match answer:
-        case Denied():
-            return "refused"
-        case Throttled() | Failed():
-            return "unknown"
-        case _:
-            return "taken"

@@ -7,9 +7,9 @@ on each goes its own way. Lives on the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
@@ -19,6 +19,7 @@ from worker.pipeline import Pipeline
 from worker.record import Record
 from worker.stream.assignment import Assignment
 from worker.telemetry import names
+from worker.urgency import Kind, Ready, kind_of
 from worker.work import Work
 
 BREATH = 50
@@ -46,6 +47,7 @@ class _Errand:
 class Dispatcher:
     """The events in hand of all assigned partitions; `max_under_way` of them are begun and not settled at one time.
 
+    Of those whose turn it is the more urgent begin first, and no kind takes all the places (worker/urgency.py).
     `fail` hears of what cannot be waited out.
     """
 
@@ -63,9 +65,7 @@ class Dispatcher:
         self._fail = fail
         self._log = log
         self._lanes: Lanes[_Errand] = Lanes()
-        self._ready: deque[Place[_Errand]] = deque()
-        self._max_under_way = max_under_way
-        self._under_way = 0
+        self._ready: Ready[Place[_Errand]] = Ready(max_under_way)
         self._repeating = False
         self._parked: dict[_Errand, asyncio.TimerHandle] = {}
 
@@ -172,26 +172,25 @@ class Dispatcher:
     def _begin(self, place: Place[_Errand]) -> None:
         if not place.work.work.looks:
             place.work.work.waits_for = "its turn"
-        self._ready.append(place)
+        self._ready.add(place, _kind(place))
 
     def _start_some(self) -> None:
-        while self._ready and self._under_way < self._max_under_way:
-            place = self._ready.popleft()
+        while (place := self._ready.begin()) is not None:
             if place.work.assignment.stop.asked:
+                self._ready.over(_kind(place))
                 self._next(place)
             else:
                 self._start(place)
 
     def _start(self, place: Place[_Errand]) -> None:
-        self._under_way += 1
         task = asyncio.get_running_loop().create_task(self._carry_out(place))
         tasks = place.work.assignment.tasks
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-        task.add_done_callback(self._over)
+        task.add_done_callback(partial(self._over, _kind(place)))
 
-    def _over(self, _: asyncio.Task[None]) -> None:
-        self._under_way -= 1
+    def _over(self, kind: Kind, _: asyncio.Task[None]) -> None:
+        self._ready.over(kind)
         self._start_some()
 
     async def _carry_out(self, place: Place[_Errand]) -> None:
@@ -244,6 +243,10 @@ class Dispatcher:
         """A defect: this event stops, and those behind it, until a restart; it is not lost and not committed."""
         work.waits_for = "a mended worker: it met a defect, see the log"
         self._log.exception(names.LOG_HELD, **work.place, mend="a defect: its cart waits here until a restart")
+
+
+def _kind(place: Place[_Errand]) -> Kind:
+    return kind_of(place.work.work.event)
 
 
 def _tasks(assignments: Sequence[Assignment]) -> set[asyncio.Task[None]]:

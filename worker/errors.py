@@ -29,7 +29,14 @@ class SettingsError(WorkerError):
 
 
 class RegistryUnavailable(WorkerError):
-    """The schema registry did not answer, or answered something that says nothing about the schema asked for."""
+    """The schema registry did not answer, or answered something that says nothing about the schema asked for.
+
+    `status` is that of its answer, None where there was none.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class LedgerUnavailable(WorkerError):

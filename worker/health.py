@@ -1,4 +1,4 @@
-"""What a probe asks: is it alive, is it ready, and what holds it up. JSON over HTTP.
+"""What a probe asks: is it alive, is it ready, and what holds it up. JSON over HTTP; `/metrics` for Prometheus.
 
 `/livez`: the consumer's thread turns. `/readyz`: it has joined the group, brokers and the ledger answer, Rokt takes the
 credentials; an outage of Rokt does not count. Both name the stalled partitions.
@@ -9,32 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 
 import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from worker.dispatch import Stall
 from worker.errors import SettingsError
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """The worker at one moment. `idle_seconds` is since the consumer's thread last turned."""
-
-    idle_seconds: float
-    joined: bool
-    brokers_down: bool
-    credentials_refused: bool
-    ledger_down: bool
-    stopping: bool
-    partitions: int
-    stalls: Sequence[Stall]
-
+from worker.state import State
 
 ALIVE_SECONDS = 60.0
 
@@ -44,15 +30,15 @@ def unready(state: State) -> list[str]:
     why = {
         "has not joined the group yet": not state.joined,
         "no broker answers": state.brokers_down,
-        "Rokt refuses the credentials": state.credentials_refused,
+        "Rokt refuses the credentials": any(circuit.circuit == "credentials" for circuit in state.gate.circuits),
         "the ledger's database does not do what it is asked": state.ledger_down,
         "is stopping": state.stopping,
     }
     return [reason for reason, holds in why.items() if holds]
 
 
-def application(state: Callable[[], State]) -> Starlette:
-    """The two answers as an ASGI application."""
+def application(state: Callable[[], State], metrics: Callable[[], bytes]) -> Starlette:
+    """The answers as an ASGI application; `metrics` gives the text that Prometheus reads."""
 
     async def livez(_: Request) -> JSONResponse:
         now = state()
@@ -64,19 +50,22 @@ def application(state: Callable[[], State]) -> Starlette:
         why = unready(now)
         return JSONResponse(_body(now, why), 503 if why else 200)
 
-    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])
+    async def scraped(_: Request) -> Response:
+        return Response(metrics(), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", scraped)])
 
 
 class HealthServer:
     """Serves on the running event loop. Raises SettingsError when the address cannot be had."""
 
-    def __init__(self, host: str, port: int, state: Callable[[], State]) -> None:
+    def __init__(self, host: str, port: int, state: Callable[[], State], metrics: Callable[[], bytes]) -> None:
         try:
             self._listener = socket.create_server((host, port))
         except OSError as error:
             raise SettingsError([f"WORKER_HEALTH__PORT: {host}:{port} cannot be had ({error.strerror})"]) from None
         config = uvicorn.Config(
-            application(state), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            application(state, metrics), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
         )
         self._server = _Server(config)
         self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._listener]))
@@ -98,5 +87,10 @@ def _body(state: State, why: list[str]) -> dict[str, object]:
         "status": "ok" if not why else "not ok",
         "why": why,
         "partitions": state.partitions,
+        "circuits": [asdict(circuit) for circuit in state.gate.circuits],
+        "held_back_seconds": state.gate.held_back_seconds,
+        "calls_per_second": state.gate.calls_per_second,
         "stalls": [asdict(stall) for stall in state.stalls],
+        "retention_left_seconds": state.retention_left_seconds,
+        "records_lost": state.records_lost,
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError as UnreadableSetting
@@ -25,6 +26,14 @@ Known = dict[str, tuple[str, str]]
 def load(environ: Mapping[str, str], env_file: Path | None = None, secrets_dir: Path | None = None) -> Settings:
     """The settings; `environ` is the process's own, given to look for names in. Raises SettingsError."""
     _there(env_file, secrets_dir)
+    try:
+        return _loaded(environ, env_file, secrets_dir)
+    except (OSError, UnicodeDecodeError) as error:
+        named = " or ".join(_options(env_file, secrets_dir))
+        raise SettingsError([f"{named}: cannot be read ({type(error).__name__})"]) from None
+
+
+def _loaded(environ: Mapping[str, str], env_file: Path | None, secrets_dir: Path | None) -> Settings:
     known: Known = {
         setting_name(group, name): (group, name) for group, kind in groups().items() for name in kind.model_fields
     }
@@ -37,7 +46,7 @@ def load(environ: Mapping[str, str], env_file: Path | None = None, secrets_dir: 
             problems += _problems(detail, given)
         raise SettingsError(problems) from None
     except UnreadableSetting:  # a whole group given as one variable, which stands among the unknown ones
-        raise SettingsError(problems) from None
+        raise SettingsError(problems or [f"{' or '.join(_options(env_file, secrets_dir))}: cannot be read"]) from None
     if problems:
         raise SettingsError(problems)
     return settings
@@ -50,15 +59,43 @@ def _there(env_file: Path | None, secrets_dir: Path | None) -> None:
         raise SettingsError([f"--secrets-dir: there is no folder {secrets_dir}"])
 
 
+def _options(env_file: Path | None, secrets_dir: Path | None) -> list[str]:
+    """Where settings are read from that is not the environment."""
+    places = {"--env-file": env_file, "--secrets-dir": secrets_dir}
+    return [option for option, place in places.items() if place is not None]
+
+
+def origins(environ: Mapping[str, str], env_file: Path | None, secrets_dir: Path | None) -> dict[str, list[str]]:
+    """Every setting that was given, with the places where it stands; the first of them counts. For settings that load.
+
+    The places are "environment", the env file's name and the folder's.
+    """
+    folder = {path.name for path in secrets_dir.iterdir() if path.is_file()} if secrets_dir is not None else set()
+    file = set(dotenv_values(env_file)) if env_file is not None else set()
+    found: dict[str, list[str]] = {}
+    for place, names in (("environment", set(environ)), (str(env_file), file), (str(secrets_dir), folder)):
+        for name in sorted(n.upper() for n in names if n.upper().startswith(PREFIX)):
+            found.setdefault(name, []).append(place)
+    return found
+
+
 def _given(environ: Mapping[str, str], env_file: Path | None, secrets_dir: Path | None) -> dict[str, str]:
     """Every variable of ours that was given, wherever: name to value."""
     given: dict[str, str] = {}
     if secrets_dir is not None:
         given |= dict.fromkeys((path.name for path in secrets_dir.iterdir() if path.is_file()), "")
     if env_file is not None:
+        _whole(env_file)
         given |= {name: value or "" for name, value in dotenv_values(env_file).items()}
     given |= environ
     return {name.upper(): value for name, value in given.items() if name.upper().startswith(PREFIX)}
+
+
+def _whole(env_file: Path) -> None:
+    with env_file.open(encoding="utf-8") as lines:
+        wrong = [line.original.line for line in parse_stream(lines) if line.error]
+    if wrong:
+        raise SettingsError([f"--env-file: line {number} is no NAME=value" for number in wrong])
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:

@@ -6,34 +6,42 @@ import ssl
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import httpx
 from pydantic import SecretStr
 
-from worker.decode import registry as registries
-from worker.decode.registry import Registry
 from worker.decode.schemas import FILES, load
 from worker.errors import SettingsError
 from worker.ledger.opening import store_for
 from worker.ledger.store import Store
-from worker.rokt import client as rokt
+from worker.rokt import access as rokt
 from worker.rokt.client import RoktClient
 from worker.rokt.transport import AiohttpTransport
 from worker.settings import LedgerSettings, RegistrySettings, RoktSettings, Settings
 from worker.telemetry.tracing import Tracing
 
+if TYPE_CHECKING:
+    from worker.decode.registry import Registry
+
 LEASE_OF_TIMEOUT = 1.5
 LEASE_MARGIN_SECONDS = 5.0
 
 
-def client(settings: Settings, tracing: Tracing, now: Callable[[], datetime]) -> RoktClient:
-    """Rokt's API, with our credentials. Raises SettingsError."""
-    given = settings.rokt
-    transport = AiohttpTransport(
+def transport(given: RoktSettings) -> httpx.AsyncBaseTransport:
+    """The connections to Rokt. Raises SettingsError."""
+    return AiohttpTransport(
         max_connections=given.max_concurrency,
         verify=_tls(given.ca_location),
         keepalive_seconds=given.keepalive_seconds,
     )
+
+
+def client(
+    settings: Settings, tracing: Tracing, now: Callable[[], datetime], over: httpx.AsyncBaseTransport | None = None
+) -> RoktClient:
+    """Rokt's API, with our credentials; over connections of its own unless others are given. Raises SettingsError."""
+    given = settings.rokt
     access = rokt.Access(
         urls={
             "confirm": given.base_url + given.confirm_path,
@@ -49,7 +57,7 @@ def client(settings: Settings, tracing: Tracing, now: Callable[[], datetime]) ->
         max_response_bytes=given.max_response_bytes,
         max_retry_after_seconds=settings.retry.max_retry_after_seconds,
     )
-    return RoktClient(transport, access, tracing, now)
+    return RoktClient(over or transport(given), access, tracing, now)
 
 
 def _timeouts(given: RoktSettings) -> rokt.Timeouts:
@@ -73,6 +81,8 @@ def registry(given: RegistrySettings) -> Registry | None:
     """The schema registry, if there is one. Raises SettingsError."""
     if given.url is None:
         return None
+    from worker.decode.registry import Access, Registry
+
     properties: dict[str, Any] = {"url": given.url}
     if given.username is not None:
         properties["basic.auth.user.info"] = f"{given.username}:{_secret(given.password) or ''}"
@@ -93,9 +103,7 @@ def registry(given: RegistrySettings) -> Registry | None:
     if given.key_password is not None:
         properties["ssl.key.password"] = _secret(given.key_password)
     try:
-        return Registry(
-            registries.Access(properties, given.timeout_seconds), {kind: load(name) for kind, name in FILES.items()}
-        )
+        return Registry(Access(properties, given.timeout_seconds), {kind: load(name) for kind, name in FILES.items()})
     except (ValueError, TypeError, OSError) as error:
         raise SettingsError([f"WORKER_REGISTRY__*: the client refuses them ({type(error).__name__})"]) from None
 

@@ -9,7 +9,7 @@ committed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from opentelemetry.trace import INVALID_SPAN, Span
@@ -47,14 +47,19 @@ class Pipeline:
         calling: Calling,
         settlement: Settlement,
         cancel_wait_seconds: float,
+        confirms_wait: Callable[[], bool],
         around: Surroundings,
     ) -> None:
-        """`cancel_wait_seconds`: how long a cancel that comes before its confirm waits for it."""
+        """`cancel_wait_seconds`: how long a cancel that comes before its confirm waits for it.
+
+        `confirms_wait`: whether confirms are held up at present; that time does not count.
+        """
         self._decoder = decoder
         self._ledger = ledger
         self._calling = calling
         self._settlement = settlement
         self._cancel_wait_seconds = cancel_wait_seconds
+        self._confirms_wait = confirms_wait
         self._around = around
 
     async def decode(self, work: Work) -> Decoded:
@@ -136,7 +141,7 @@ class Pipeline:
     async def _cancel(self, work: Work, event: OrderCancelled, wanted: Cancellation) -> Later | None:
         """Finds out what is to be cancelled, once its confirm has come or has had its time, and cancels it."""
         now = self._around.clock()
-        if work.patient_until is None:
+        if work.patient_until is None or self._confirms_wait():
             work.patient_until = now + self._cancel_wait_seconds
         work.waits_for = "the ledger"
         request = CallOff(event.order_id, wanted.items, waited=now >= work.patient_until)

@@ -19,9 +19,11 @@ from structlog.typing import FilteringBoundLogger
 from worker import loading, wiring
 from worker.errors import WorkerError
 from worker.health import HealthServer
+from worker.rereading import Credentials, Rereading, credentials
 from worker.settings import Settings, without_effect
 from worker.stream.config import event_types
 from worker.telemetry import export, logs, names
+from worker.telemetry.metrics import Metrics
 
 CLOSE_SECONDS = 5.0
 FLUSH_SECONDS = 2.0
@@ -45,10 +47,15 @@ def run(env_file: Path | None, secrets_dir: Path | None) -> Ending:
     for name in without_effect(settings):
         log.warning(names.LOG_NO_EFFECT, setting=name, why="accepted, but this version does nothing with it yet")
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_run(settings, provider, log))
+        return runner.run(_run(settings, provider, log, _read_again(env_file, secrets_dir)))
 
 
-async def _run(settings: Settings, provider: TracerProvider, log: FilteringBoundLogger) -> Ending:
+async def _run(
+    settings: Settings,
+    provider: TracerProvider,
+    log: FilteringBoundLogger,
+    read_again: Callable[[], Credentials] | None,
+) -> Ending:
     loop = asyncio.get_running_loop()
     over: asyncio.Future[Exception | None] = loop.create_future()
     stop: asyncio.Future[Exception | None] = loop.create_future()
@@ -59,7 +66,7 @@ async def _run(settings: Settings, provider: TracerProvider, log: FilteringBound
         ended=partial(_first, over),
         failed=partial(_first, stop),
     )
-    health = HealthServer(settings.health.host, settings.health.port, worker.state) if settings.health.port else None
+    health = _health(settings, worker) if settings.health.port else None
     _on_signals(loop, partial(_first, stop, None))
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
@@ -72,9 +79,15 @@ async def _run(settings: Settings, provider: TracerProvider, log: FilteringBound
         topics=list(event_types(settings.topics)),
         rokt=settings.rokt.base_url,
     )
-    watching = asyncio.create_task(_watch(worker, settings.kafka.stall_seconds, log))
+    beside = [
+        asyncio.create_task(_watch(worker, settings.kafka.stall_seconds, log)),
+        asyncio.create_task(worker.retention.watch()),
+    ]
+    if read_again is not None:
+        beside.append(asyncio.create_task(_rereading(settings, worker, read_again, log).run()))
     await asyncio.wait({over, stop}, return_when=asyncio.FIRST_COMPLETED)
-    watching.cancel()
+    for task in beside:
+        task.cancel()
     log.info(names.LOG_STOPPING, drain_seconds=settings.shutdown.drain_seconds)
     worker.consumer.stop()
     await asyncio.wait({over}, timeout=settings.shutdown.drain_seconds + CLOSE_SECONDS)
@@ -88,6 +101,10 @@ async def _run(settings: Settings, provider: TracerProvider, log: FilteringBound
     return Ending(code, clean=over.done())
 
 
+def _health(settings: Settings, worker: wiring.Worker) -> HealthServer:
+    return HealthServer(settings.health.host, settings.health.port, worker.state, Metrics(worker.state).text)
+
+
 async def _watch(worker: wiring.Worker, stall_seconds: float, log: FilteringBoundLogger) -> None:
     """Names the partitions that go no further, for as long as they do not."""
     while True:
@@ -96,10 +113,31 @@ async def _watch(worker: wiring.Worker, stall_seconds: float, log: FilteringBoun
             log.warning(names.LOG_STALLED, **asdict(stall))
 
 
+def _read_again(env_file: Path | None, secrets_dir: Path | None) -> Callable[[], Credentials] | None:
+    """How the credentials are read again; None where nothing can change, since all is in the environment."""
+    if env_file is None and secrets_dir is None:
+        return None
+    return lambda: credentials(loading.load(os.environ, env_file, secrets_dir).rokt)
+
+
+def _rereading(
+    settings: Settings, worker: wiring.Worker, read: Callable[[], Credentials], log: FilteringBoundLogger
+) -> Rereading:
+    return Rereading(
+        read,
+        credentials(settings.rokt),
+        worker.use_credentials,
+        every_seconds=settings.rokt.credentials_seconds,
+        log=log,
+    )
+
+
 async def _close(worker: wiring.Worker, health: HealthServer | None, provider: TracerProvider) -> None:
     if health is not None:
         await health.close()
     await worker.publisher.close(FLUSH_SECONDS)
+    if worker.quota is not None:
+        await worker.quota.close()
     await worker.ledger.close(CLOSE_SECONDS)
     await worker.client.close()
     if worker.registry is not None:

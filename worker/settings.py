@@ -34,6 +34,7 @@ from worker.allowed import (
     Properties,
     TopicName,
     Topics,
+    TraceLink,
     WebAddress,
 )
 
@@ -65,6 +66,8 @@ class KafkaSettings(Group):
     max_under_way: PositiveInt = 5_000
     max_bytes: PositiveInt = 64 * 1024 * 1024
     stall_seconds: PositiveFloat = 60.0
+    retention_check_seconds: PositiveFloat = 60.0
+    retention_warn_share: Annotated[float, Field(ge=0, le=1)] = 0.25
 
 
 class TopicSettings(Group):
@@ -111,6 +114,7 @@ class RoktSettings(Group):
     base_url: WebAddress = "https://api.rokt.com"
     api_key: HeaderSecret
     tag_id: HeaderText
+    credentials_seconds: PositiveFloat = 5.0
     accept_language: HeaderText | None = None
     idempotency_key: Literal["bare", "quoted", "off"] = "bare"
     confirm_path: PathText = "/v1/Cart/confirm"
@@ -126,7 +130,7 @@ class RoktSettings(Group):
     keepalive_seconds: PositiveFloat = 30.0
     max_concurrency: PositiveInt = 64
     max_response_bytes: PositiveInt = 4 * 1024 * 1024
-    max_calls_per_second: Annotated[PositiveFloat | None, Field(json_schema_extra=LATER)] = None
+    max_calls_per_second: PositiveFloat | None = None
 
 
 class RetrySettings(Group):
@@ -134,10 +138,18 @@ class RetrySettings(Group):
 
     initial_seconds: PositiveFloat = 0.1
     max_seconds: PositiveFloat = 30.0
-    max_retry_after_seconds: PositiveFloat = 300.0
+    max_retry_after_seconds: PositiveFloat = 60.0
     denied_initial_seconds: PositiveFloat = 1.0
     denied_max_seconds: PositiveFloat = 60.0
-    max_attempts: Annotated[int, Field(ge=1, json_schema_extra=LATER)] = 8
+    max_attempts: Annotated[int, Field(ge=1)] = 8
+
+
+class CircuitSettings(Group):
+    """When to stop for an outage: intervals between probes, in seconds; rejections in a row, 0 is never."""
+
+    probe_initial_seconds: PositiveFloat = 1.0
+    probe_max_seconds: PositiveFloat = 5.0
+    rejections: Annotated[int, Field(ge=0)] = 50
 
 
 class LedgerSettings(Group):
@@ -180,9 +192,10 @@ class LogSettings(Group):
 
 
 class TracingSettings(Group):
-    """What the producer's trace context is to ours; everything else is set by OTEL_*."""
+    """What the producer's trace context is to ours; where people look at a trace. All else is set by OTEL_*."""
 
     producer_context: Literal["parent", "link"] = "parent"
+    link: TraceLink | None = None
 
 
 class Settings(BaseSettings):
@@ -202,6 +215,7 @@ class Settings(BaseSettings):
     registry: RegistrySettings = RegistrySettings()
     rokt: RoktSettings
     retry: RetrySettings = RetrySettings()
+    circuit: CircuitSettings = CircuitSettings()
     ledger: LedgerSettings = LedgerSettings()
     cancel: CancelSettings = CancelSettings()
     shutdown: ShutdownSettings = ShutdownSettings()

@@ -9,19 +9,42 @@ from worker.rokt.answers import Accepted, Answer, Conflict, Denied, Failed, Item
 from worker.telemetry.names import Reason, Status
 
 NAMED_IN_MESSAGE = 20
+JUDGED = (400, 422)
+"""Answers to what a call asks for: Rokt remembers the key of such a call. A wrong address does not give them."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A call's attempts so far. `maybe_applied`: one of them may have reached Rokt, and its outcome is unknown."""
+    """A call's attempts so far. `maybe_applied`: one of them may have reached Rokt, and its outcome is unknown.
+
+    `judged` is what Rokt said against the call while all others were rejected too; it remembers the key of such a call.
+    """
 
     attempts: int = 0
     maybe_applied: bool = False
+    judged: Refused | None = None
 
     def after(self, answer: Answer) -> History:
         """The history with one more attempt."""
         unknown = isinstance(answer, Failed) and answer.maybe_applied
-        return History(self.attempts + 1, self.maybe_applied or unknown)
+        judged = answer if isinstance(answer, Refused) and answer.status in JUDGED else self.judged
+        return History(self.attempts + 1, self.maybe_applied or unknown, judged)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the other calls say of a call that was not taken.
+
+    `refused_alone`: others succeed with the credentials that were refused here. `poison`: it has failed often enough
+    while others succeed. `all_rejected`: so many calls were rejected in a row that the calls are not to blame.
+    """
+
+    refused_alone: bool = False
+    poison: bool = False
+    all_rejected: bool = False
+
+
+NOTHING_SPECIAL = Standing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +81,26 @@ class TryAgain:
     retry_after: float | None = None
 
 
-def judge(call: Call, answer: Answer, history: History, *, refused_alone: bool) -> Settled | TryAgain:
-    """The verdict on a call after an answer; `history` is that of the attempts before it.
-
-    `refused_alone`: others succeed with the credentials that were refused here.
-    """
+def judge(call: Call, answer: Answer, history: History, standing: Standing = NOTHING_SPECIAL) -> Settled | TryAgain:
+    """The verdict on a call after an answer; `history` is that of the attempts before it."""
     attempts = history.attempts + 1
     match answer:
         case Accepted():
             return _accepted(call, answer, attempts)
-        case Conflict() if history.maybe_applied:
+        case Conflict() if history.maybe_applied and history.judged is None:
             return Settled("duplicate", tuple(map(_done, call.items)), answer.status, attempts)
+        case Refused() | Conflict() if standing.all_rejected:
+            return TryAgain(f"Rokt answered {answer.status}, to this call as to all others")
         case Refused() | Conflict():
-            return _rejected(call, answer, attempts, f"Rokt answered {answer.status}")
-        case Denied() if refused_alone:
+            said = history.judged if isinstance(answer, Conflict) and history.judged is not None else answer
+            return _rejected(call, said, history, f"Rokt answered {said.status}")
+        case Denied() if standing.refused_alone:
             message = f"Rokt answered {answer.status} to this call, and takes others with the same credentials"
-            return _rejected(call, answer, attempts, message)
+            return _rejected(call, answer, history, message)
         case Denied():
             return TryAgain(f"Rokt answered {answer.status}")
+        case Throttled() | Failed() if standing.poison:
+            return _given_up(call, answer, history.after(answer))
         case Throttled():
             return TryAgain(f"Rokt answered {answer.status}", answer.retry_after)
         case Failed():
@@ -102,17 +127,36 @@ def _accepted(call: Call, answer: Accepted, attempts: int) -> Settled:
     return Settled(status, answer.items, answer.status, attempts, death)
 
 
-def _rejected(call: Call, answer: Refused | Conflict | Denied, attempts: int, message: str) -> Settled:
+def _rejected(call: Call, answer: Refused | Conflict | Denied, history: History, message: str) -> Settled:
+    """What does not come of judging the call says nothing of an attempt before it that may have been applied."""
+    unknown = history.maybe_applied and isinstance(answer, Refused | Denied) and answer.status not in JUDGED
+    attempts = history.attempts + 1
     death = Death(
-        "rejected",
-        message,
+        "unknown-outcome" if unknown else "rejected",
+        f"{message}; an attempt before may have been done" if unknown else message,
         http_status=answer.status,
         http_body=answer.body,
         attempts=attempts,
         operation=call.operation,
         key=call.key,
     )
-    return Settled("rejected", tuple(map(not_done, call.items)), answer.status, attempts, death)
+    status: Status = "dead" if unknown else "rejected"
+    return Settled(status, tuple(map(not_done, call.items)), answer.status, attempts, death)
+
+
+def _given_up(call: Call, answer: Throttled | Failed, history: History) -> Settled:
+    """Poison: it keeps failing while others succeed. Whether an attempt may have been applied makes the reason."""
+    said = answer.detail if isinstance(answer, Failed) else f"Rokt answered {answer.status}"
+    death = Death(
+        "unknown-outcome" if history.maybe_applied else "exhausted",
+        f"{said}, after {history.attempts} attempts; calls of other carts succeeded meanwhile",
+        http_status=answer.status,
+        http_body=answer.body,
+        attempts=history.attempts,
+        operation=call.operation,
+        key=call.key,
+    )
+    return Settled("dead", tuple(map(not_done, call.items)), answer.status, history.attempts, death)
 
 
 def not_done(item: CallItem) -> ItemAnswer:

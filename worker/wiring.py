@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from opentelemetry.trace import Tracer
 from structlog.typing import FilteringBoundLogger
@@ -16,50 +17,61 @@ from structlog.typing import FilteringBoundLogger
 from worker import parts
 from worker.calling import Calling
 from worker.decode.decoder import Decoder
-from worker.decode.registry import Registry
 from worker.dispatch import Dispatcher
-from worker.gate import AcceptedAgain, Gate, Notice, Refused
-from worker.health import State
+from worker.gate.gate import Gate
+from worker.gate.quota import Quota
+from worker.gate.traffic import Rules
 from worker.ledger.ledger import Ledger, Terms
 from worker.pipeline import Pipeline
+from worker.rereading import Credentials
 from worker.retry import Backoff
 from worker.rokt.client import RoktClient
 from worker.settings import Settings
 from worker.settle import Destinations, Settlement
+from worker.state import State
 from worker.stream import config
 from worker.stream.brokers import Brokers
+from worker.stream.cluster import Cluster
 from worker.stream.consumer import ConsumerThread, OnLoop
 from worker.stream.consumption import Consumption, Pace
+from worker.stream.losses import Losses
 from worker.stream.outcomes import AvroOutcomes, JsonOutcomes
 from worker.stream.pauses import Limits
 from worker.stream.publisher import Publisher
+from worker.stream.retention import Retention
 from worker.surroundings import Surroundings
-from worker.telemetry import names
+from worker.telemetry.gate_log import teller
 from worker.telemetry.tracing import Tracing
+from worker.urgency import asked_by, kind_in
+
+if TYPE_CHECKING:
+    from worker.decode.registry import Registry
 
 REPEAT_SECONDS = 30.0
-REFUSED = (
-    "Rokt refuses the credentials: check WORKER_ROKT__API_KEY and WORKER_ROKT__TAG_ID; "
-    "no event is given up, one call at a time is tried"
-)
 REVOKE_SHARE = 0.5
 ASK_SECONDS = 5.0
 PRUNE_ROWS = 500
-CREDENTIALS = "credentials"
+QUOTA_PAUSES = (0.1, 2.0)
 LEDGER = "ledger"
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker, built and running its producer; `consumer` is not started yet. `state` is what probes are told."""
+    """A worker, built and running its producer; `consumer` is not started yet. `state` is what probes are told.
+
+    `use_credentials` takes others for every later attempt; on the event loop.
+    """
 
     consumer: ConsumerThread
     dispatcher: Dispatcher
     publisher: Publisher
+    quota: Quota | None
     ledger: Ledger
     client: RoktClient
     registry: Registry | None
+    retention: Retention
     state: Callable[[], State]
+    use_credentials: Callable[[Credentials], None]
 
 
 def build(
@@ -86,12 +98,14 @@ def build(
     ledger = _ledger(settings, around)
     client = parts.client(settings, tracing, _now)
     publisher = Publisher(producer_config)
-    probe = Backoff(retry.denied_initial_seconds, retry.denied_max_seconds)
-    gate = Gate(time.monotonic, probe, _teller(log), settings.rokt.max_concurrency)
+    quota = _quota(settings, ledger, lambda: gate.admit())
+    gate = _gate(settings, quota, log)
     pipeline = _pipeline(settings, registry, ledger, client, gate, publisher, around)
     dispatcher = Dispatcher(pipeline, max_under_way=kafka.max_under_way, clock=time.monotonic, fail=failed, log=log)
     loop = asyncio.get_running_loop()
-    consumption = _consumption(settings, OnLoop(dispatcher, loop), gate, ledger, log)
+    losses = Losses(log, ask_seconds=ASK_SECONDS)
+    consumption = _consumption(settings, OnLoop(dispatcher, loop), gate, ledger, losses, log)
+    retention = _retention(settings, consumption, losses, log)
     consumer = ConsumerThread(consumer_config, consumption, brokers=brokers, loop=loop, ended=ended)
 
     def state() -> State:
@@ -100,30 +114,73 @@ def build(
             idle_seconds=time.monotonic() - consumption.turned_at,
             joined=consumption.joined,
             brokers_down=brokers.down,
-            credentials_refused=gate.refused,
+            gate=gate.state,
             ledger_down=not ledger.up,
             stopping=consumer.stopping,
             partitions=len(assigned),
             stalls=dispatcher.stalls(assigned, kafka.stall_seconds),
+            retention_left_seconds=retention.left_seconds,
+            records_lost=losses.records,
         )
 
-    return Worker(consumer, dispatcher, publisher, ledger, client, registry, state)
+    def use_credentials(given: Credentials) -> None:
+        client.use(given.api_key, given.tag_id)
+        gate.credentials_changed()
+
+    return Worker(consumer, dispatcher, publisher, quota, ledger, client, registry, retention, state, use_credentials)
+
+
+def _quota(settings: Settings, ledger: Ledger, ready: Callable[[], None]) -> Quota | None:
+    cap = settings.rokt.max_calls_per_second
+    return None if cap is None else Quota(cap, ledger.reserve, time.monotonic, Backoff(*QUOTA_PAUSES), ready)
+
+
+def _gate(settings: Settings, quota: Quota | None, log: FilteringBoundLogger) -> Gate:
+    rokt, retry, circuit = settings.rokt, settings.retry, settings.circuit
+    rules = Rules(
+        max_concurrency=rokt.max_concurrency,
+        max_attempts=retry.max_attempts,
+        rejections=circuit.rejections,
+        probe=Backoff(circuit.probe_initial_seconds, circuit.probe_max_seconds),
+        denied=Backoff(retry.denied_initial_seconds, retry.denied_max_seconds),
+    )
+    return Gate(rules, clock=time.monotonic, notify=teller(log), quota=quota)
 
 
 def _consumption(
-    settings: Settings, dispatch: OnLoop, gate: Gate, ledger: Ledger, log: FilteringBoundLogger
+    settings: Settings, dispatch: OnLoop, gate: Gate, ledger: Ledger, losses: Losses, log: FilteringBoundLogger
 ) -> Consumption:
-    def held() -> frozenset[str]:
-        return frozenset(why for why, holds in ((CREDENTIALS, gate.stops_reading), (LEDGER, not ledger.up)) if holds)
+    types = config.event_types(settings.topics)
+    kinds = {topic: kind_in(configured) for topic, configured in types.items()}
+
+    def held(topic: str) -> frozenset[str]:
+        return gate.stops_reading(asked_by(types[topic])) | frozenset(() if ledger.up else (LEDGER,))
 
     return Consumption(
-        list(config.event_types(settings.topics)),
+        list(types),
         dispatch=dispatch,
         clock=time.monotonic,
-        now_ms=lambda: int(time.time() * 1000),
+        now_ms=_now_ms,
         held=held,
-        limits=Limits(settings.kafka.max_gap_records, settings.kafka.max_bytes),
+        limits=Limits(settings.kafka.max_gap_records, settings.kafka.max_bytes, kinds),
         pace=_pace(settings),
+        beginning=config.beginning(settings.kafka),
+        losses=losses,
+        log=log,
+    )
+
+
+def _retention(settings: Settings, consumption: Consumption, losses: Losses, log: FilteringBoundLogger) -> Retention:
+    kafka = settings.kafka
+    return Retention(
+        Cluster(config.admin_config(kafka, log), seconds=ASK_SECONDS),
+        consumption.assignments,
+        losses,
+        check_seconds=kafka.retention_check_seconds,
+        warn_share=kafka.retention_warn_share,
+        from_start=not config.beginning(kafka).at_the_end,
+        clock=time.monotonic,
+        now_ms=_now_ms,
         log=log,
     )
 
@@ -158,6 +215,7 @@ def _pipeline(
         calling=calling,
         settlement=settlement,
         cancel_wait_seconds=settings.cancel.wait_seconds,
+        confirms_wait=lambda: gate.shut_for("confirm"),
         around=around,
     )
 
@@ -192,17 +250,5 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _teller(log: FilteringBoundLogger) -> Callable[[Notice], None]:
-    def tell(notice: Notice) -> None:
-        match notice:
-            case Refused(tries, next_try_seconds):
-                log.error(
-                    names.LOG_DENIED,
-                    tries=tries,
-                    next_try_seconds=next_try_seconds,
-                    mend=REFUSED,
-                )
-            case AcceptedAgain():
-                log.warning(names.LOG_ACCEPTED_AGAIN)
-
-    return tell
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -154,7 +154,7 @@ def _attempt(task: Task, world: World) -> Task:
 
 def _judge(task: Task, asked: Ask, answer: Answer, world: World) -> Task:
     assert task.sending is not None
-    verdict = judge(task.sending, answer, task.history, refused_alone=False)
+    verdict = judge(task.sending, answer, task.history)
     history = task.history.after(answer)
     if not isinstance(verdict, Settled):
         if history.attempts < world.max_attempts:

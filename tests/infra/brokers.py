@@ -25,8 +25,10 @@ QUICK: Final[dict[str, Any]] = {
     "reconnect.backoff.max.ms": 250,
     "topic.metadata.refresh.interval.ms": 2000,
 }
-# The mock cluster lets nobody join with a shorter session.
-SESSION: Final = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}
+# How long a group waits for a member that was killed; the mock cluster waits nearly as long for each rebalance.
+SESSION: Final = {"session.timeout.ms": 3000, "heartbeat.interval.ms": 500}
+# As short as a Kafka allows that is not set up for tests.
+GIVEN_SESSION: Final = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}
 
 
 class Server(Protocol):
@@ -89,7 +91,7 @@ class Broker:
     @property
     def client_settings(self) -> dict[str, Any]:
         """Properties that make a client under test quick; it adds its own to them."""
-        return QUICK | SESSION
+        return QUICK | (SESSION if self.restartable else GIVEN_SESSION)
 
     def create_topics(self, *names: str, partitions: int = 4) -> None:
         self.server.create_topics(names, partitions)

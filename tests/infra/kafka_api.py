@@ -8,7 +8,14 @@ import time
 from typing import Final
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    OffsetSpec,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewTopic
 
 CALM: Final = {"log_level": 0, "reconnect.backoff.max.ms": 200, "socket.connection.setup.timeout.ms": 2000}
@@ -45,6 +52,22 @@ def delete_topics(bootstrap: str, names: list[str]) -> None:
         gone.exception(TOPIC_SECONDS)
 
 
+def delete_records(bootstrap: str, topic: str, partition: int, before: int) -> None:
+    """Moves the log's start; -1 = to its end."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **CALM})
+    for deleted in admin.delete_records([TopicPartition(topic, partition, before)]).values():
+        deleted.result(TOPIC_SECONDS)
+
+
+def set_on_topic(bootstrap: str, topic: str, name: str, value: str) -> None:
+    """Changes one of a topic's settings."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **CALM})
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    for changed in admin.incremental_alter_configs([resource]).values():
+        changed.result(TOPIC_SECONDS)
+
+
 def is_version_4(bootstrap: str) -> bool:
     """Kafka 4.0 dropped the versions 0 to 3 of Fetch, which every older one still offers."""
     host, port = bootstrap.split(",")[0].rsplit(":", 1)
@@ -64,6 +87,6 @@ def _usable(admin: AdminClient, places: list[TopicPartition]) -> bool:
     try:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         asked = admin.list_offsets(dict.fromkeys(places, latest), request_timeout=5)
-        return all(offset.result(5).offset == 0 for offset in asked.values())
+        return all(offset.result(5).offset >= 0 for offset in asked.values())
     except KafkaException:
         return False

@@ -6,14 +6,15 @@ from typing import Final
 
 QUICK: Final[dict[str, str]] = {
     "auto.create.topics.enable": "false",
-    "broker.heartbeat.interval.ms": "500",
-    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "250",
+    "broker.session.timeout.ms": "1500",
     "default.replication.factor": "1",
     "group.consumer.heartbeat.interval.ms": "1000",
     "group.consumer.min.heartbeat.interval.ms": "500",
     "group.consumer.min.session.timeout.ms": "3000",
     "group.consumer.session.timeout.ms": "6000",
     "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
     "log.cleaner.dedupe.buffer.size": "4194304",
     "min.insync.replicas": "1",
     "num.io.threads": "4",

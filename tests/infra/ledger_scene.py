@@ -13,6 +13,7 @@ from infra.ledger_clerk import Clerk
 from infra.ledger_front import Heard
 from infra.memory_ledger import MemoryStore, Shelf
 from worker.errors import LedgerUnavailable
+from worker.ledger.budgets import Reserved
 from worker.ledger.entries import Ask, Request
 from worker.ledger.ledger import Ledger, Terms
 from worker.ledger.page import Reply
@@ -62,6 +63,10 @@ class Moody(MemoryStore):
         self._look()
         self.renewed += 1
         await super().renew(owner, seconds)
+
+    async def reserve(self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int) -> Reserved:
+        self._look()
+        return await super().reserve(name, count, interval_us, lead_us, max_ahead_us)
 
     async def prune(self, days: int, limit: int) -> int:
         self.pruned += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -23,7 +23,15 @@ TIMES = {
     "reservations": ("changed_at_ms",),
     "orders": ("changed_at_ms",),
     "owners": ("until_ms",),
+    "budgets": ("next_us", "at_us"),
+    "notes": ("changed_at_ms",),
 }
+
+
+def older(columns: Sequence[str], seconds: float) -> str:
+    """Times so much earlier, each in the unit that its name ends on."""
+    per_second = {"ms": 1_000, "us": 1_000_000}
+    return ", ".join(f"{column} = {column} - {int(seconds * per_second[column[-2:]])}" for column in columns)
 
 
 class Database(Protocol):
@@ -33,7 +41,7 @@ class Database(Protocol):
         """One more store on this database, not yet opened. Whoever asks for it closes it."""
 
     def age(self, seconds: float) -> None:
-        """Makes everything that stands in it so much older, leases too."""
+        """Makes everything that stands in it so much older, leases too; less than 0 sets its clock back."""
 
     def outgrow(self) -> None:
         """Makes its schema a later one than this worker knows. It has been opened before."""
@@ -78,8 +86,7 @@ class Sqlite:
 
     def age(self, seconds: float) -> None:
         for table, columns in TIMES.items():
-            older = ", ".join(f"{column} = {column} - {int(seconds * 1000)}" for column in columns)
-            self.sql(f"UPDATE {table} SET {older}")
+            self.sql(f"UPDATE {table} SET {older(columns, seconds)}")
 
     def outgrow(self) -> None:
         self.sql("PRAGMA user_version = 1000")

@@ -8,13 +8,15 @@ from typing import TypeVar
 
 from worker.carts import Order, Reservation
 from worker.errors import WorkerError
-from worker.ledger.entries import Entry, Request, touched
+from worker.ledger.budgets import Budget, Reserved, reserved
+from worker.ledger.entries import Entry, Request, Touched, touched
+from worker.ledger.notes import Searched, mark, packed, unpacked
 from worker.ledger.page import Page, Reply
 
 T = TypeVar("T")
 
 DAY_MS = 24 * 60 * 60 * 1000
-VERSION = 1
+VERSION = 3
 
 
 @dataclass(slots=True)
@@ -26,7 +28,9 @@ class Shelf:
     reservations: dict[str, Reservation] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     owners: dict[str, int] = field(default_factory=dict)
+    budgets: dict[str, Budget] = field(default_factory=dict)
     changed_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    notes: list[tuple[bytes, str, int]] = field(default_factory=list)
     version: int = VERSION
 
     def live(self) -> frozenset[str]:
@@ -56,13 +60,7 @@ class MemoryStore:
     async def work(self, requests: Sequence[Request]) -> list[Reply]:
         """See `Store.work`."""
         shelf, need = self._shelf, touched(requests)
-        page = Page(
-            shelf.now_ms(),
-            shelf.live(),
-            {key: shelf.calls[key] for key in need.keys if key in shelf.calls},
-            {id_: shelf.reservations[id_] for id_ in need.reservations if id_ in shelf.reservations},
-            {id_: shelf.orders[id_] for id_ in need.orders if id_ in shelf.orders},
-        )
+        page = await self.look(need)
         replies = [page.work(request) for request in requests]
         shelf.calls.update(page.changed_entries)
         shelf.reservations.update(page.changed_reservations)
@@ -70,6 +68,8 @@ class MemoryStore:
         changed = (("calls", page.changed_entries), ("reservations", page.changed_reservations))
         for table, ids in (*changed, ("orders", page.changed_orders)):
             shelf.changed_ms.update({(table, id_): page.now_ms for id_ in ids})
+        if page.noted:
+            shelf.notes.append((*packed(page.noted), page.now_ms))
         return replies
 
     async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -85,6 +85,12 @@ class MemoryStore:
         """See `Store.retire`."""
         self._shelf.owners.pop(owner, None)
 
+    async def reserve(self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int) -> Reserved:
+        """See `Store.reserve`."""
+        before, now_us = self._shelf.budgets.get(name), self._shelf.now_ms() * 1000
+        answer, self._shelf.budgets[name] = reserved(before, count, interval_us, lead_us, max_ahead_us, now_us)
+        return answer
+
     async def prune(self, days: int, limit: int) -> int:
         """See `Store.prune`."""
         shelf, live = self._shelf, self._shelf.live()
@@ -94,7 +100,36 @@ class MemoryStore:
         calls = self._take_out("calls", shelf.calls, lambda call: _passed(call, live), days, limit)
         reservations = self._take_out("reservations", shelf.reservations, lambda r: r.owner not in live, days, limit)
         orders = self._take_out("orders", shelf.orders, lambda order: _idle(order, live), days, limit)
-        return len(gone) + calls + reservations + orders
+        cutoff = shelf.now_ms() - (days + 1) * DAY_MS
+        noted = len(shelf.notes)
+        shelf.notes[:limit] = [note for note in shelf.notes[:limit] if note[-1] >= cutoff]
+        return len(gone) + calls + reservations + orders + noted - len(shelf.notes)
+
+    async def attach(self) -> None:
+        """See `Store.attach`."""
+        await self.open()
+        if self._shelf.version < VERSION:
+            raise WorkerError(f"the ledger is of an earlier version (schema {self._shelf.version})")
+
+    async def look(self, touched: Touched) -> Page:
+        """See `Store.look`."""
+        shelf = self._shelf
+        return Page(
+            shelf.now_ms(),
+            shelf.live(),
+            {key: shelf.calls[key] for key in touched.keys if key in shelf.calls},
+            {id_: shelf.reservations[id_] for id_ in touched.reservations if id_ in shelf.reservations},
+            {id_: shelf.orders[id_] for id_ in touched.orders if id_ in shelf.orders},
+        )
+
+    async def search(self, ids: Sequence[str], place: int | None, limit: int) -> Searched:
+        """See `Store.search`; a place counts the notes that are left."""
+        left = len(self._shelf.notes) if place is None else place
+        stretch = self._shelf.notes[max(0, left - limit) : left]
+        marks = [mark(id_) for id_ in ids]
+        found = [keys for noted, keys, _ in reversed(stretch) if any(m in noted for m in marks)]
+        keys = tuple(key for noted in found for key in unpacked(noted))
+        return Searched(keys, left - limit if left > limit else None, stretch[0][-1] if stretch else None)
 
     async def close(self) -> None:
         """The shelf stays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.ledgers import older
 from worker.ledger.postgres import PostgresStore
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ TIMES: Final = {
     "ledger_reservations": ("created_at_ms", "changed_at_ms"),
     "ledger_orders": ("created_at_ms", "changed_at_ms"),
     "ledger_owners": ("until_ms",),
+    "ledger_budgets": ("next_us", "at_us"),
+    "ledger_notes": ("created_at_ms",),
 }
 
 
@@ -35,8 +38,7 @@ class PostgresLedger:
 
     def age(self, seconds: float) -> None:
         for table, columns in TIMES.items():
-            older = ", ".join(f"{column} = {column} - {int(seconds * 1000)}" for column in columns)
-            self.sql(f"UPDATE {table} SET {older}")
+            self.sql(f"UPDATE {table} SET {older(columns, seconds)}")
 
     def outgrow(self) -> None:
         self.sql("INSERT INTO ledger_schema (version) VALUES (1000)")

@@ -49,6 +49,8 @@ class Worker:
             "WORKER_RETRY__MAX_SECONDS": "0.3",
             "WORKER_RETRY__DENIED_INITIAL_SECONDS": "0.2",
         } | settings
+        self.command = [sys.executable, "-m", "worker", "run"]
+        self.arguments: list[str] = []
         self.processes: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -65,7 +67,7 @@ class Worker:
         environment = {n: v for n, v in os.environ.items() if not n.startswith(("WORKER_", "OTEL_"))}
         with self.log_file.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "worker", "run"],
+                [*self.command, *self.arguments],
                 env=environment | self.settings | settings,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -108,7 +110,7 @@ class Worker:
         lines = [json.loads(line) for line in self.output().splitlines() if line.startswith("{")]
         return [line for line in lines if event in (None, line.get("event"))]
 
-    def read_outcomes(self, want: int, timeout: float = 30.0) -> list[dict[str, Any]]:
+    def read_outcomes(self, want: int, timeout: float = 60.0) -> list[dict[str, Any]]:
         return [json.loads(r.value or b"") for r in self.broker.read(self.outcomes, want, timeout)]
 
     def lag(self) -> int:
@@ -127,7 +129,7 @@ class Worker:
         return until(committed, seconds)
 
 
-def until(condition: Callable[[], object], seconds: float = 30.0) -> bool:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
     """Whether the condition came true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -37,6 +37,41 @@ async def test_what_a_group_touches_is_found_by_its_ids(database: PostgresLedger
             assert f"Seq Scan on ledger_{table}" not in plan
 
 
+@on_loop
+async def test_slots_do_not_wait_for_the_disk_and_what_comes_after_them_does(database: PostgresLedger) -> None:
+    async with opened(database) as store:
+        assert isinstance(store, PostgresStore)
+        for _ in range(2):
+            await store.reserve("calls", 1, 1_000, 0, 60_000_000)
+            shown = await store._connections.use(lambda connection: connection.fetchval("SHOW synchronous_commit"))
+            assert shown == "on"
+    assert "set_config('synchronous_commit', 'off', true)" in sql.RESERVE
+
+
+@on_loop
+async def test_the_row_that_slots_come_from_is_found_by_its_name(database: PostgresLedger) -> None:
+    async with opened(database) as store:
+        values = {"$1": "'calls'", "$2": "1", "$3": "1", "$4": "1", "$5": "1"}
+        statement = sql.RESERVE
+        for parameter, value in values.items():
+            statement = statement.replace(parameter, value)
+        assert "Conflict Arbiter Indexes: ledger_budgets_pkey" in await explained(store, statement)
+
+
+@on_loop
+async def test_notes_are_gone_through_and_taken_out_by_their_age(database: PostgresLedger) -> None:
+    async with opened(database) as store:
+        plan = await explained(store, sql.SEARCH.replace("$1", "1").replace("$2", "10").replace("$3", "'{a}'"))
+        assert "Index Scan Backward using ledger_notes_by_age" in plan
+        assert "Seq Scan on ledger_notes" not in plan
+        [prune] = [statement for statement in sql.PRUNE if "ledger_notes" in statement]
+        plan = await explained(store, prune.replace("$1", "1").replace("$2", "100"))
+        assert "Index Scan using ledger_notes_by_age" in plan
+        assert "Index Cond: ((created_at_ms <" in plan
+        assert "Tid Scan on ledger_notes" in plan
+        assert "Seq Scan on ledger_notes" not in plan
+
+
 async def explained(store: Store, statement: str) -> str:
     """The plan that a session of the store's own makes."""
     assert isinstance(store, PostgresStore)

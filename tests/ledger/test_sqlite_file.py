@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.ledger_clerk import Clerk, confirm, on_loop
-from worker.ledger import sqlite, sqlite_sweep
+from worker.ledger import sqlite, sqlite_reading, sqlite_sweep
 from worker.ledger.entries import Done, Send
 from worker.ledger.sqlite import SqliteStore
 from worker.ledger.sqlite_file import Synchronous
@@ -59,12 +59,16 @@ def claiming(path: Path, owner: str, groups: int) -> subprocess.Popen[str]:
     )
 
 
+SQL = ("NOW", "LIVE", "PUBLISHED", "SETTLED", "RENEW", "RETIRE", "BUDGET", "KEEP_BUDGET")
 STATEMENTS = {
-    **{name: getattr(sqlite, name) for name in ("NOW", "LIVE", "PUBLISHED", "SETTLED", "RENEW", "RETIRE")},
+    **{name: getattr(sqlite, name) for name in SQL},
     **{f"reading {n}": table.reading for n, table in enumerate(TABLES)},
     **{f"adding {n}": table.adding for n, table in enumerate(TABLES)},
     **{f"changing {n}": table.changing for n, table in enumerate(TABLES)},
     **{f"a stretch of {table}": sqlite_sweep.stretch(table) for table in sqlite_sweep.PASSED},
+    "the notes of a stretch": sqlite_reading.search_notes(2),
+    "the oldest note of a stretch": sqlite_reading.OLDEST,
+    "the ends of the notes": sqlite_reading.ENDS,
     **{f"a removal from {table}": sqlite_sweep.removal(table) for table in sqlite_sweep.PASSED},
 }
 
@@ -78,11 +82,11 @@ async def test_no_statement_goes_through_a_table(path: Path, statement: str) -> 
     connection = sqlite3.connect(path)
     try:
         named = {"now": 0, "cutoff": 0, "after": 0, "limit": 10, "rowids": "[]"}
-        given = named if ":now" in statement else ["[]"] * statement.count("?")
+        given = named if ":cutoff" in statement else ["[]"] * statement.count("?")
         plan = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
     finally:
         connection.close()
-    assert not [step for step in plan if re.search(r"\bSCAN (calls|reservations|orders)\b", step)], plan
+    assert not [step for step in plan if re.search(r"\bSCAN (calls|reservations|orders|budgets|notes)\b", step)], plan
     assert not [step for step in plan if "TEMP B-TREE" in step], plan
 
 
@@ -95,6 +99,25 @@ async def test_a_commit_is_as_lasting_as_was_asked_for(path: Path, synchronous: 
             lambda c: (c.execute("PRAGMA synchronous").fetchone(), c.execute("PRAGMA journal_mode").fetchone())
         )
         assert found == ((level,), ("wal",))
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
+@on_loop
+async def test_slots_need_not_outlive_a_power_cut_and_what_comes_after_them_does(
+    path: Path, synchronous: Synchronous, level: int
+) -> None:
+    def levels(connection: sqlite3.Connection) -> list[tuple[int]]:
+        return connection.execute("PRAGMA synchronous").fetchall()
+
+    store = SqliteStore(path, timeout_seconds=1, synchronous=synchronous)
+    try:
+        await store.reserve("calls", 1, 1_000, 0, 60_000_000)
+        assert await store._read(levels) == [(1,)]
+        assert await store._write(levels) == [(level,)]
+        await store.reserve("calls", 1, 1_000, 0, 60_000_000)
+        assert await store._read(levels) == [(1,)]
     finally:
         await store.close()
 

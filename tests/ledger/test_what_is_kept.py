@@ -102,10 +102,10 @@ async def test_what_is_old_and_done_goes_and_what_is_young_stays(database: Datab
     async with opened(database) as store:
         anna = await Clerk(store, "anna").begin()
         await anna.do(old)
-        database.age((DAYS + 1) * DAY)
+        database.age((DAYS + 2) * DAY)
         await anna.begin()
         entry = await anna.do(young)
-        assert await all_pruned(database) == 3, "its call, its reservation and its order"
+        assert await all_pruned(database) == 4, "its call, its reservation, its order and its note"
         assert await anna.ask(young) == Done(entry)
         assert await anna.ask(old) == Send(old.items, 0, maybe_sent=False)
 
@@ -185,10 +185,10 @@ async def test_a_step_takes_out_no_more_than_it_may_and_all_is_gone_in_the_end(d
             await anna.settle(question)
         for call in calls:
             await anna.do(call)
-        database.age((DAYS + 1) * DAY)
+        database.age((DAYS + 2) * DAY)
         steps = [await store.prune(DAYS, 10) for _ in range(12)]
-        assert max(steps) <= 10 * 3 + 1
-        assert sum(steps) >= 25 + 40 + 40
+        assert max(steps) <= 10 * 4 + 1
+        assert sum(steps) >= 25 + 40 + 40 + 40
         assert not await store.settled([call.key for call in calls])
         page = await anna.page(questions[0])
         assert page.entries

@@ -11,6 +11,13 @@ from infra.brokers import Broker
 from infra.rokt import Rokt
 from infra.worker import Worker
 
+# As short as everything else here: probes come soon, and who fails for a second is not poison yet.
+QUICK = {
+    "WORKER_CIRCUIT__PROBE_INITIAL_SECONDS": "0.1",
+    "WORKER_CIRCUIT__PROBE_MAX_SECONDS": "0.5",
+    "WORKER_RETRY__MAX_ATTEMPTS": "1000",
+}
+
 
 @pytest.fixture
 def rokt() -> Iterator[Rokt]:
@@ -22,7 +29,7 @@ def rokt() -> Iterator[Rokt]:
 @pytest.fixture
 def worker(broker: Broker, rokt: Rokt, tmp_path: Path) -> Iterator[Worker]:
     """Not started yet; its topics are there."""
-    process = Worker(broker, rokt.url, tmp_path)
+    process = Worker(broker, rokt.url, tmp_path, **QUICK)
     process.create_topics()
     yield process
     process.end()

@@ -14,6 +14,7 @@ from infra.worker import Worker, until
 CARTS = [f"cart-{n}" for n in range(40)]
 FIXED = {"kind": "fixed", "seconds": 0.1}
 FEW = {"WORKER_ROKT__MAX_CONCURRENCY": "2"}
+SHORT_LEASE = {"WORKER_ROKT__TIMEOUT_SECONDS": "2", "WORKER_LEDGER__LEASE_SECONDS": "3"}
 
 
 def _publish(broker: Broker, worker: Worker) -> None:
@@ -71,6 +72,7 @@ def test_a_second_signal_leaves_at_once(broker: Broker, worker: Worker, rokt: Ro
 
 def test_a_killed_worker_loses_nothing(broker: Broker, worker: Worker, rokt: Rokt) -> None:
     rokt.faults(latency=FIXED)
+    worker.settings |= SHORT_LEASE
     _publish(broker, worker)
     for enough in (5, 15, 25):
         worker.start(**FEW)

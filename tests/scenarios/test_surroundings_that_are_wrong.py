@@ -103,7 +103,8 @@ def lonely(kafka: Broker, rokt: Rokt, tmp_path: Path) -> Iterator[Worker]:
 
 def test_a_topic_that_is_not_there_is_waited_for(kafka: Broker, lonely: Worker) -> None:
     kafka.create_topics(*lonely.sources[1:], lonely.outcomes)
-    lonely.start()
+    soon = kafka.client_settings | {"topic.metadata.propagation.max.ms": 2000}
+    lonely.start(WORKER_KAFKA__PROPERTIES=json.dumps(soon))
     assert until(lambda: lonely.lines("kafka.topic_missing"))
     assert lonely.lines("kafka.topic_missing")[0]["topic"] == lonely.completed
     kafka.create_topics(lonely.completed)

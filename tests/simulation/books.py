@@ -154,7 +154,8 @@ class Books:
         takes a 409 after an unknown outcome for a success.
         """
         duplicate = any(o.status == "duplicate" and effect in o.effects for o in self.outcomes)
-        return duplicate and any(refused(sent, effect) for sent in self.requests[effect])
+        refusals = [sent for sent in self.requests[effect] if refused(sent, effect)]
+        return duplicate and any(sent.heard != sent.status or sent.by.crashed_at is not None for sent in refusals)
 
     def settled_at(self, position: Position, *, anywhere: bool) -> int | None:
         """The place, among all written records, of the last one that tells what became of a record; None: none does.

@@ -10,6 +10,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from simulation.books import Books, Position, by_key, refused
+from simulation.checks_of_the_gate import (
+    gives_up_only_poison,
+    knocks_once_in_a_while,
+    says_truly_that_nothing_was_done,
+    stops_when_all_is_rejected,
+    waits_as_long_as_it_was_asked_to,
+)
 from simulation.conditions import WITH_LEDGER
 from simulation.history import CANCELS, Effect, Publication, effects_of
 from worker.handover import from_text
@@ -226,6 +233,11 @@ CHECKS: tuple[Check, ...] = (
     Check("a call that was answered 2xx is never made again", repeats_no_call_that_was_answered, needs_ledger=True),
     Check("no two workers have the same call under way", has_no_call_twice_under_way, needs_ledger=True),
     Check("what was done is not buried", buries_nothing_that_was_done, needs_ledger=True),
+    Check("only what fails alone is given up", gives_up_only_poison),
+    Check("what is exhausted was not done", says_truly_that_nothing_was_done),
+    Check("in an outage there is one call in a while", knocks_once_in_a_while),
+    Check("nothing is sent before Rokt's wait is over", waits_as_long_as_it_was_asked_to),
+    Check("where all is rejected it stops", stops_when_all_is_rejected),
 )
 
 
@@ -240,6 +252,8 @@ def _cause(books: Books, reason: str, effect: Effect) -> bool:
             return any(sent.heard is not None and 400 <= sent.heard < 500 for sent in books.requests[effect])
         case "item-rejected":
             return any(sent.heard == 200 and refused(sent, effect) for sent in books.requests[effect])
+        case "exhausted" | "unknown-outcome":
+            return True  # see `gives_up_only_poison`
     return False
 
 

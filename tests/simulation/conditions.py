@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+from msgspec.structs import replace as changed
+
 from simulation.committing import Manners
 from simulation.publisher import Delivery
 from simulation.rokt import Network
@@ -22,6 +24,10 @@ Mishap = Literal[
     "cut off",
     "brokers away",
     "outage",
+    "long outage",
+    "one endpoint",
+    "one cart",
+    "wrong address",
     "denied",
     "throttled",
     "unreachable",
@@ -35,11 +41,19 @@ MISHAPS: tuple[Mishap, ...] = (
     "cut off",
     "brokers away",
     "outage",
+    "one endpoint",
+    "one cart",
+    "wrong address",
     "denied",
     "throttled",
     "unreachable",
 )
+RARE: Mishap = "long outage"
 HOURS = 3 * 3600.0
+MANY, POISONED, LONG = 0.02, 0.15, 0.04
+"""How probable many carts are, a cart that fails for good, and an outage of minutes."""
+FEW = 49
+"""So few carts that are rejected in a row may be at fault themselves: then only a customer's success tells that."""
 PEACEFUL: tuple[Mishap, ...] = ("join", "leave")
 
 
@@ -49,6 +63,8 @@ class Conditions:
 
     `peaceful`: members only come and go, nothing fails and nothing is told twice; so nothing may be repeated either.
     `key_ttl` is how long Rokt remembers an idempotency key, `disk` how long what is written to it takes at most.
+    `probe` is the first interval between canaries. `poison` is what befalls one cart, from the beginning to the end;
+    `customers`: others go on buying in the calm until all is settled.
     """
 
     peaceful: bool
@@ -65,6 +81,9 @@ class Conditions:
     commit_every: float
     under_way: int
     concurrency: int
+    max_attempts: int
+    rejections: int
+    probe: float
     revoke: float
     drain: float
     timeout: float
@@ -78,6 +97,8 @@ class Conditions:
     mishaps: tuple[Mishap, ...]
     network: Network
     faults: Faults
+    poison: Faults | None
+    customers: bool
     manners: Manners
     delivery: Delivery
 
@@ -86,11 +107,15 @@ def draw(chance: Random) -> Conditions:
     """The conditions of one run: one in five is peaceful, the others are as bad as they may be."""
     peaceful = chance.random() < 0.2
     some = chance.choice
-    mishaps = PEACEFUL if peaceful else MISHAPS
     timeout = some((0.5, 2.0, 5.0))
+    carts = chance.randint(60, 120) if chance.random() < MANY else chance.randint(2, 8)
+    poison = None if peaceful or chance.random() > POISONED else poisonous(chance, carts)
+    rejections = 50 if peaceful or carts > FEW else some((3, 5, 50, 50))
+    customers = poison is not None or rejections <= FEW
+    roomy = customers or carts > FEW
     return Conditions(
         peaceful=peaceful,
-        carts=chance.randint(2, 8),
+        carts=carts,
         partitions=some((1, 2, 3)),
         workers=some((1, 1, 2, 3)),
         storm=some((5.0, 15.0, 30.0)),
@@ -98,27 +123,52 @@ def draw(chance: Random) -> Conditions:
         broken=some((0.0, 0.1, 0.3)),
         poll=some((0.1, 0.25, 0.5)),
         batch=some((1, 3, 20, 500)),
-        gap=some((2, 5, 1_000)),
-        memory=some((10_000, 1_000_000)),
+        gap=1_000 if roomy else some((2, 5, 1_000)),
+        memory=1_000_000 if roomy else some((10_000, 1_000_000)),
         commit_every=some((0.1, 1.0, 5.0)),
-        under_way=some((1, 4, 1_000)),
+        under_way=1_000 if roomy else some((1, 4, 1_000)),
         concurrency=some((1, 4, 64)),
+        max_attempts=some((3, 8)),
+        rejections=rejections,
+        probe=some((1.0, 2.0)),
         revoke=10.0 if peaceful else some((0.2, 2.0, 10.0)),
         drain=10.0 if peaceful else some((0.2, 2.0, 10.0)),
         timeout=5.0 if peaceful else timeout,
         key_ttl=some((1.0, 30.0, HOURS)) if WITH_LEDGER else HOURS,
-        disk=some((0.0, 0.01, 0.3)),
+        disk=some((0.0, 0.01) if roomy else (0.0, 0.01, 0.3)),
         disk_fails=0.0 if peaceful else some((0.0, 0.0, 0.1)),
         parallel=some((1, 1, 3)),
         group=some((1, 4, 256)),
         cancel_wait=some((0.0, 3.0, 60.0)),
         holes=some((0.0, 0.2)),
-        mishaps=tuple(some(mishaps) for _ in range(chance.randint(2, 8) if peaceful else chance.randint(0, 6))),
+        mishaps=_mishaps(chance, peaceful=peaceful),
         network=Network(some((0.02, 0.5, 2.0)), 0.0 if peaceful else some((0.0, 0.1))),
         faults=Faults() if peaceful else _faults(chance),
+        poison=poison,
+        customers=customers,
         manners=_manners(chance, peaceful=peaceful),
         delivery=Delivery() if peaceful else _delivery(chance),
     )
+
+
+def poisonous(chance: Random, carts: int) -> Faults:
+    """One of so many carts always fails, in one way or another."""
+    cart = f"cart-{chance.randrange(20, carts) if carts > 20 else chance.randrange(carts)}"
+    sorts = (
+        Faults(errors={500: 1.0}),
+        Faults(errors_after={500: 1.0}),
+        Faults(errors={429: 1.0}),
+        Faults(errors={503: 0.5}, timeout_before=0.5),
+        Faults(reset_after=1.0),
+    )
+    return changed(chance.choice(sorts), only_carts=cart)
+
+
+def _mishaps(chance: Random, *, peaceful: bool) -> tuple[Mishap, ...]:
+    if peaceful:
+        return tuple(chance.choice(PEACEFUL) for _ in range(chance.randint(2, 8)))
+    found = [chance.choice(MISHAPS) for _ in range(chance.randint(0, 6))]
+    return tuple([*found, RARE] if chance.random() < LONG else found)
 
 
 def _faults(chance: Random) -> Faults:

@@ -10,8 +10,10 @@ from typing import TypeVar
 from infra.memory_ledger import MemoryStore, Shelf
 from simulation.processes import Process
 from worker.errors import LedgerUnavailable
-from worker.ledger.entries import Request
-from worker.ledger.page import Reply
+from worker.ledger.budgets import Reserved
+from worker.ledger.entries import Request, Touched
+from worker.ledger.notes import Searched
+from worker.ledger.page import Page, Reply
 
 T = TypeVar("T")
 
@@ -55,8 +57,22 @@ class SimulatedStore:
     async def retire(self, owner: str) -> None:
         await self._asked("retire", lambda: self._store.retire(owner))
 
+    async def reserve(self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int) -> Reserved:
+        return await self._asked(
+            "reserve", lambda: self._store.reserve(name, count, interval_us, lead_us, max_ahead_us)
+        )
+
     async def prune(self, days: int, limit: int) -> int:
         return await self._asked("prune", lambda: self._store.prune(days, limit))
+
+    async def attach(self) -> None:
+        await self._asked("attach", self._store.attach)
+
+    async def look(self, touched: Touched) -> Page:
+        return await self._asked("look", lambda: self._store.look(touched))
+
+    async def search(self, ids: Sequence[str], place: int | None, limit: int) -> Searched:
+        return await self._asked("search", lambda: self._store.search(ids, place, limit))
 
     async def close(self) -> None:
         """Its connections are the process's own."""

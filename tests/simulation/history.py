@@ -73,6 +73,26 @@ class Shop:
                 self._break(publication)
         return sorted(self._found, key=lambda publication: publication.at)
 
+    def customers(self, number: int, count: int, at: float) -> list[Publication]:
+        """So many carts that are paid for, so many abandoned, and the last number's called off; nothing is wrong."""
+        found: list[Publication] = []
+        for n in range(count):
+            name, before = f"customer-{number}-{n}", f"customer-{number - 1}-{n}"
+            found.append(self._checkout(at, f"cart-{name}", f"order-{name}", [_sound(name)]))
+            found.append(self._abandon(at, f"cart-{name}-gone", "", [_sound(f"{name}-gone")]))
+            if number:
+                found.append(self._cancel(at, f"cart-{before}", f"order-{before}", [_sound(before)]))
+        return found
+
+    def steady(self, number: int, carts: int, at: float, *, called_off: int) -> Publication:
+        """One of a stream that never ends: two of ten are abandoned; of the first so many a tenth is called off."""
+        cart, order = f"cart-{number * 7919 % carts}", f"order-{number}"
+        if number % 100 == 99 and number < called_off * 10:
+            before = number // 100 * 10
+            return self._cancel(at, f"cart-{before * 7919 % carts}", f"order-{before}", [_sound(f"item-{before}")])
+        tell = self._abandon if number % 10 in (3, 7) else self._checkout
+        return tell(at, cart, order, [_sound(f"item-{number}")])
+
     def _visit(self, cart: str, visit: int) -> None:
         """One order of a cart, or none after all; what belongs together comes close together, or at once."""
         order = f"order-{cart[5:]}-{visit}"
@@ -169,6 +189,10 @@ def effects_of(operation: str, body: dict[str, Any]) -> tuple[Effect, ...]:
         case "release":
             return tuple(("release", body["cartId"], item["cartItemId"]) for item in body["items"])
     return ()
+
+
+def _sound(name: str) -> Item:
+    return Item(name, f"reservation-{name}")
 
 
 def _present(**fields: Any) -> dict[str, Any]:

@@ -19,21 +19,26 @@ from worker.calling import Calling
 from worker.decode.decoder import Decoder
 from worker.dispatch import Dispatcher
 from worker.events import event_type
-from worker.gate import Gate
+from worker.gate.gate import Gate
+from worker.gate.traffic import Rules
 from worker.ledger.ledger import Ledger, Terms
 from worker.parts import LEASE_OF_TIMEOUT
 from worker.pipeline import Pipeline
 from worker.record import Record
 from worker.retry import Backoff
-from worker.rokt.client import Access, RoktClient, Timeouts
+from worker.rokt.access import Access, Timeouts
+from worker.rokt.client import RoktClient
 from worker.settle import Destinations, Settlement
 from worker.stream.assignment import Assignment
+from worker.stream.config import Beginning
 from worker.stream.consumption import Consumption, Pace
+from worker.stream.losses import Losses
 from worker.stream.outcomes import JsonOutcomes
 from worker.stream.pauses import Limits
 from worker.stream.publisher import Publisher
 from worker.surroundings import Surroundings
 from worker.telemetry.tracing import Tracing
+from worker.urgency import asked_by, kind_in
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -42,6 +47,7 @@ GROUP = "rokt-worker"
 OUTCOMES = "rokt-outcomes"
 SUFFIX = ".dlq"
 CLOSE_SECONDS = 5.0
+MAX_RETRY_AFTER_SECONDS = 5.0
 URL = "http://rokt.example"
 PATHS = {
     "confirm": "/v1/Cart/confirm",
@@ -76,7 +82,14 @@ class Instance:
         world, conditions = self._world, self._world.conditions
         clock, chance = self._loop.time, world.chance.random
         tracing = Tracing(NoOpTracer(), group=GROUP, link_producer=False)
-        gate = Gate(clock, Backoff(0.5, 4.0), lambda _: None, conditions.concurrency)
+        rules = Rules(
+            max_concurrency=conditions.concurrency,
+            max_attempts=conditions.max_attempts,
+            rejections=conditions.rejections,
+            probe=Backoff(conditions.probe, 4.0 * conditions.probe),
+            denied=Backoff(0.5, 4.0),
+        )
+        gate = Gate(rules, clock=clock, notify=lambda _: None)
         around = Surroundings(tracing, Backoff(0.1, 2.0), chance, clock, world.now, self._log)
         store = SimulatedStore(world.disk, self.process, world.chance, parallel=conditions.parallel)
         lease = conditions.timeout * LEASE_OF_TIMEOUT + 1.0
@@ -107,6 +120,7 @@ class Instance:
             calling=calling,
             settlement=settlement,
             cancel_wait_seconds=conditions.cancel_wait,
+            confirms_wait=lambda: gate.shut_for("confirm"),
             around=around,
         )
         self._dispatcher = Dispatcher(
@@ -117,10 +131,10 @@ class Instance:
             dispatch=OnVirtualLoop(self._dispatcher, self.process, self._thread),
             clock=clock,
             now_ms=world.now_ms,
-            held=lambda: frozenset(
-                why for why, holds in (("credentials", gate.stops_reading), ("ledger", not ledger.up)) if holds
+            held=lambda topic: (
+                gate.stops_reading(asked_by(event_type(topic))) | frozenset(() if ledger.up else ("ledger",))
             ),
-            limits=Limits(conditions.gap, conditions.memory),
+            limits=Limits(conditions.gap, conditions.memory, {topic: kind_in(event_type(topic)) for topic in SOURCES}),
             pace=Pace(
                 batch=conditions.batch,
                 poll_seconds=conditions.poll,
@@ -131,6 +145,8 @@ class Instance:
                 drain_seconds=conditions.drain,
                 repeat_seconds=30.0,
             ),
+            beginning=Beginning(),
+            losses=Losses(self._log, ask_seconds=1.0),
             log=self._log,
         )
 
@@ -216,5 +232,5 @@ def _access(timeout: float) -> Access:
         idempotency_key="bare",
         timeouts=Timeouts(total=timeout, connect=timeout, write=timeout),
         max_response_bytes=1_000_000,
-        max_retry_after_seconds=5.0,
+        max_retry_after_seconds=MAX_RETRY_AFTER_SECONDS,
     )

@@ -111,6 +111,18 @@ class Member:
         self._round_trip()
         return [self._group.committed((p.topic, p.partition)) for p in partitions]
 
+    def get_watermark_offsets(
+        self, partition: TopicPartition, timeout: float = -1, cached: bool = False
+    ) -> tuple[int, int]:
+        """Nothing is ever deleted here."""
+        return 0, self._broker.end((partition.topic, partition.partition))
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        raise NotImplementedError("the group is cooperative")
+
+    def incremental_assign(self, partitions: list[TopicPartition]) -> None:
+        raise NotImplementedError("what has no commit is begun at its start")
+
     @overload
     def commit(self, *, offsets: list[TopicPartition], asynchronous: Literal[True]) -> None: ...
     @overload

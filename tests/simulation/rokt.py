@@ -20,7 +20,7 @@ from simulation.trace import Trace
 from worker.rokt.transport import CONNECTED
 from worker.sandbox.answers import respond
 from worker.sandbox.app import PATHS, Sandbox, Settings
-from worker.sandbox.faults import Fault, Faults, HangAfter, HangBefore, Pass, ResetAfter, ResetBefore, Status
+from worker.sandbox.faults import Fault, Faults, HangAfter, HangBefore, Pass, ResetAfter, ResetBefore, Status, decide
 from worker.sandbox.messages import Done, Operation, Refused
 from worker.sandbox.requests import Incoming, parse
 
@@ -37,7 +37,10 @@ class Network:
 
 @dataclass(eq=False, slots=True)
 class Sent:
-    """One request: what it was, and what became of it. Moments are virtual seconds; None: it did not happen."""
+    """One request: what it was, and what became of it. Moments are virtual seconds; None: it did not happen.
+
+    `retry_after` (seconds) is what the answer that was heard asked for; `broke`: the connection failed instead.
+    """
 
     number: int
     by: Process
@@ -51,19 +54,25 @@ class Sent:
     applied: bool = False
     refused_items: frozenset[str] = frozenset()
     heard: int | None = None
+    retry_after: int | None = None
+    broke: bool = False
     over_at: float | None = None
 
 
 @dataclass(slots=True)
 class Weather:
-    """What is in force at the moment; the world changes it."""
+    """What is in force at the moment; the world changes it. `poison` is one cart's own, whatever befalls the others."""
 
     network: Network = field(default_factory=Network)
     faults: Faults = field(default_factory=Faults)
+    poison: Faults = field(default_factory=Faults)
 
 
 class SimulatedRokt:
-    """One Rokt for all processes. `now` gives epoch seconds; `weather` may be changed at any time."""
+    """One Rokt for all processes. `now` gives epoch seconds; `weather` may be changed at any time.
+
+    `sent` are the requests that were sent, `tried` those too that nobody took.
+    """
 
     def __init__(
         self,
@@ -82,34 +91,48 @@ class SimulatedRokt:
         self.weather = Weather(faults=settings.faults)
         self.sandbox = Sandbox(settings, now, asyncio.Event())
         self.sent: list[Sent] = []
+        self.tried: list[Sent] = []
 
     async def exchange(self, process: Process, request: httpx.Request) -> httpx.Response:
         """Sends a request. Raises httpx.TransportError, as worker.rokt.transport does."""
         process.step("connect to Rokt")
-        if self._chance.random() < self.weather.network.refuses:
-            await self._pass_time()
-            raise httpx.ConnectError("no connection (ConnectionRefusedError)", request=request)
-        request.extensions[CONNECTED] = True
-        sent = self._record(process, request)
+        sent = self._tried(process, request)
+        try:
+            if self._chance.random() < self.weather.network.refuses:
+                await self._pass_time()
+                raise httpx.ConnectError("no connection (ConnectionRefusedError)", request=request)
+            request.extensions[CONNECTED] = True
+            return await self._exchange(sent, request)
+        except httpx.TransportError:
+            sent.broke = True
+            raise
+        finally:
+            sent.over_at = self._loop.time()
+
+    async def _exchange(self, sent: Sent, request: httpx.Request) -> httpx.Response:
+        sent.number = len(self.sent) + 1
+        self.sent.append(sent)
+        told = {"number": sent.number, "operation": sent.operation, "key": sent.key, "body": sent.body}
+        self._trace.note(sent.by.name, "sent", **told)
         answer: asyncio.Future[httpx.Response] = self._loop.create_future()
         self._spawn(self._serve(sent, request, answer))
         try:
-            process.step("sent to Rokt")
+            sent.by.step("sent to Rokt")
             response = await answer
-            process.step("answered by Rokt")
+            sent.by.step("answered by Rokt")
             sent.heard = response.status_code
+            if (wait := response.headers.get("retry-after")) is not None:
+                sent.retry_after = int(wait)
             return response
         finally:
-            sent.over_at = self._loop.time()
             answer.cancel()
 
-    def _record(self, process: Process, request: httpx.Request) -> Sent:
+    def _tried(self, process: Process, request: httpx.Request) -> Sent:
         operation = ENDPOINTS.get(request.url.path)
         body: dict[str, Any] = msgspec.json.decode(request.content or b"{}")
         key = request.headers.get("idempotency-key", "").strip('"')
-        sent = Sent(len(self.sent) + 1, process, str(operation), request.url.path, key, body, sent_at=self._loop.time())
-        self.sent.append(sent)
-        self._trace.note(process.name, "sent", number=sent.number, operation=sent.operation, key=key, body=body)
+        sent = Sent(0, process, str(operation), request.url.path, key, body, sent_at=self._loop.time())
+        self.tried.append(sent)
         return sent
 
     async def _serve(self, sent: Sent, request: httpx.Request, answer: asyncio.Future[httpx.Response]) -> None:
@@ -119,8 +142,7 @@ class SimulatedRokt:
             self._give(answer, Refused(404, "NotFound", "Not Found", {}))
             return
         incoming = Incoming(operation, request.headers, parse(operation, request.content))
-        self.sandbox.faults.faults = self.weather.faults
-        fault = self.sandbox.faults.decide(operation, self.sandbox._cart(incoming.message), self._chance)
+        fault = self._fault(operation, self.sandbox._cart(incoming.message))
         result: Done | Refused | None = None
         if not (isinstance(fault, ResetBefore | HangBefore) or (isinstance(fault, Status) and not fault.applied)):
             result = self.sandbox.process(incoming)
@@ -128,6 +150,11 @@ class SimulatedRokt:
         self._trace.note("rokt", "processed", number=sent.number, fault=fault.name, status=sent.status)
         await self._pass_time()
         await self._answer(answer, fault, result, request)
+
+    def _fault(self, operation: Operation, cart: str) -> Fault:
+        """A poisonous cart's own comes before what befalls all."""
+        own = decide(self.weather.poison, operation, cart, self._chance, 0.0)
+        return decide(self.weather.faults, operation, cart, self._chance, 0.0) if isinstance(own, Pass) else own
 
     def _processed(self, sent: Sent, operation: Operation, result: Done | Refused) -> None:
         sent.processed_at = self._loop.time()

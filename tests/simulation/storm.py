@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace as changed
 
-from simulation.conditions import Mishap
+from simulation.conditions import Mishap, poisonous
 from simulation.processes import crash_some_time
 from simulation.rokt import Network
 from worker.sandbox.faults import Faults
+from worker.sandbox.messages import Operation
 
 if TYPE_CHECKING:
     from simulation.instance import Instance
@@ -60,8 +61,10 @@ class Storm:
                 await self._cut_off([self._chance.choice(alive)])
             case "brokers away":
                 await self._cut_off(alive)
-            case "outage" | "denied" | "throttled" | "unreachable":
-                await self._trouble_at_rokt(mishap)
+            case "long outage":
+                await self._trouble_at_rokt(mishap, MINUTES)
+            case "outage" | "one endpoint" | "one cart" | "wrong address" | "denied" | "throttled" | "unreachable":
+                await self._trouble_at_rokt(mishap, self._chance.choice((1.0, 5.0, 20.0)))
 
     async def _replace(self) -> None:
         """Another one comes for the one that went, soon."""
@@ -83,20 +86,38 @@ class Storm:
             if instance.member is not None:
                 instance.member.link_is_back()
 
-    async def _trouble_at_rokt(self, mishap: Mishap) -> None:
+    async def _trouble_at_rokt(self, mishap: Mishap, seconds: float) -> None:
         given, weather = self._world.conditions, self._world.rokt.weather
-        seconds = self._chance.choice((1.0, 5.0, 20.0))
+        some = self._chance.choice
         match mishap:
             case "outage":
                 weather.faults = changed(given.faults, errors={503: 0.6}, errors_after={500: 0.4}, **NOTHING_ELSE)
+            case "long outage":
+                weather.faults = some(OUTAGES)
+            case "one endpoint":
+                weather.faults = changed(some(OUTAGES), only=(some(WRITING),))
+            case "one cart":
+                weather.faults = poisonous(self._chance, given.carts)
+            case "wrong address":
+                weather.faults = Faults(errors={404: 1.0})
             case "denied":
                 weather.faults = Faults(errors={401: 1.0})
             case "throttled":
-                weather.faults = Faults(errors={429: 0.8}, retry_after=self._chance.choice((None, 1, 2)))
+                weather.faults = Faults(errors={429: some((0.8, 1.0))}, retry_after=some((None, 0, 1, 2, 60)))
             case _:
                 weather.network = Network(given.network.slowest, refuses=1.0)
         await asyncio.sleep(seconds)
         weather.faults, weather.network = given.faults, given.network
 
 
+MINUTES = 600.0
+WRITING = (Operation.CONFIRM, Operation.CANCEL, Operation.RELEASE)
 NOTHING_ELSE = dict.fromkeys(("reset_before", "reset_after", "timeout_before", "timeout_after"), 0.0)
+OUTAGES = (
+    Faults(errors={503: 1.0}),
+    Faults(errors={503: 1.0}, retry_after=3),
+    Faults(errors_after={500: 1.0}),
+    Faults(errors={502: 0.5}, reset_before=0.5),
+    Faults(timeout_before=1.0),
+    Faults(timeout_after=0.5, reset_after=0.5),
+)

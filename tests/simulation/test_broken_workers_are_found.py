@@ -4,27 +4,47 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
 
+from simulation.conditions import FEW, Conditions, draw
 from simulation.runs import Run, failures
 from worker import keys
 from worker.carts import SendItems
 from worker.frontier import Frontier
+from worker.gate.circuit import Circuit, StillOpen
+from worker.gate.turn import Turn
 from worker.ledger.entries import Ask, Entry
 from worker.ledger.page import Page
+from worker.rokt.client import RoktClient
 from worker.verdict import Settled
 
-SEEDS = 200
+SEEDS = 3_000
 
 Break = Callable[[pytest.MonkeyPatch], None]
+Fit = Callable[[Conditions], bool]
 
 
-def _found(patch: pytest.MonkeyPatch, breaking: Break, check: str) -> Run | None:
+def _found(patch: pytest.MonkeyPatch, breaking: Break, check: str, fit: Fit) -> Run | None:
     breaking(patch)
-    found = (run for run in failures(range(SEEDS)) if check in [broken.name for broken in run.broken])
+    seeds = (seed for seed in range(SEEDS) if fit(draw(Random(seed))))
+    found = (run for run in failures(seeds) if check in [broken.name for broken in run.broken])
     return next(found, None)
+
+
+def few_carts_and_no_customers(given: Conditions) -> bool:
+    """A world that is soon through, even where it never comes to an end."""
+    return given.carts <= FEW and not given.customers
+
+
+def a_cart_that_always_fails(given: Conditions) -> bool:
+    return given.poison is not None
+
+
+def a_wrong_address(given: Conditions) -> bool:
+    return "wrong address" in given.mishaps and given.rejections < given.carts <= FEW
 
 
 def commits_one_too_far(patch: pytest.MonkeyPatch) -> None:
@@ -104,23 +124,67 @@ def sends_what_is_superseded(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("worker.carts.decide", lambda call, *_: SendItems(call.items))
 
 
+def never_opens_a_circuit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("worker.gate.others.Failures.failed", lambda *_: False)
+
+
+def judges_a_cart_without_looking_at_others(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("worker.gate.others.Latest.thrive_besides", lambda *_: True)
+    patch.setattr("worker.gate.road.Road.is_poison", lambda _, turn, max_attempts, __: turn.failures >= max_attempts)
+
+
+def takes_what_was_long_ago_for_a_sign_of_life(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("worker.gate.others.Latest.taken_besides", lambda *_: True)
+
+
+def gives_up_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("worker.gate.road.Road.is_poison", lambda *_: False)
+
+
+def goes_on_when_all_is_rejected(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("worker.gate.others.Rejections.settled", lambda *_, **__: False)
+
+
+def does_not_wait_when_it_is_asked_to(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(RoktClient, "_hold", lambda *_: None)
+
+
+def sends_no_canary_after_the_first(patch: pytest.MonkeyPatch) -> None:
+    true = Circuit.came_back
+
+    def came_back(self: Circuit, turn: Turn, now: float, why: str | None) -> StillOpen | None:
+        canary = self.canary
+        told = true(self, turn, now, why)
+        self.canary = canary
+        return told
+
+    patch.setattr(Circuit, "came_back", came_back)
+
+
 @pytest.mark.parametrize(
-    ("breaking", "check"),
+    ("breaking", "check", "fit"),
     [
-        (commits_one_too_far, "what is committed is settled"),
-        (says_that_the_next_offset_is_settled_too, "what is committed is settled"),
-        (drops_dead_letters, "poison is buried, and nothing else"),
-        (writes_no_outcome, "what is committed is settled"),
-        (does_not_wait_for_the_acknowledgement, "what is committed is settled"),
-        (keeps_no_order, "a cart's calls are made one at a time"),
-        (has_another_key_each_time, "each call has one key, and no two have the same"),
-        (has_one_key_for_all_items_of_an_order, "what is committed is settled"),
-        (forgets_what_was_settled, "a call that was answered 2xx is never made again"),
-        (publishes_only_what_it_settles_itself, "what is committed is settled"),
-        (sends_what_is_superseded, "nothing is released that is sold"),
+        (commits_one_too_far, "what is committed is settled", few_carts_and_no_customers),
+        (says_that_the_next_offset_is_settled_too, "what is committed is settled", few_carts_and_no_customers),
+        (drops_dead_letters, "poison is buried, and nothing else", few_carts_and_no_customers),
+        (writes_no_outcome, "what is committed is settled", few_carts_and_no_customers),
+        (does_not_wait_for_the_acknowledgement, "what is committed is settled", few_carts_and_no_customers),
+        (keeps_no_order, "a cart's calls are made one at a time", few_carts_and_no_customers),
+        (has_another_key_each_time, "each call has one key, and no two have the same", few_carts_and_no_customers),
+        (has_one_key_for_all_items_of_an_order, "what is committed is settled", few_carts_and_no_customers),
+        (forgets_what_was_settled, "a call that was answered 2xx is never made again", few_carts_and_no_customers),
+        (publishes_only_what_it_settles_itself, "what is committed is settled", few_carts_and_no_customers),
+        (sends_what_is_superseded, "nothing is released that is sold", few_carts_and_no_customers),
+        (never_opens_a_circuit, "in an outage there is one call in a while", few_carts_and_no_customers),
+        (judges_a_cart_without_looking_at_others, "only what fails alone is given up", few_carts_and_no_customers),
+        (takes_what_was_long_ago_for_a_sign_of_life, "only what fails alone is given up", a_cart_that_always_fails),
+        (gives_up_nothing, "it comes to an end", a_cart_that_always_fails),
+        (goes_on_when_all_is_rejected, "where all is rejected it stops", a_wrong_address),
+        (does_not_wait_when_it_is_asked_to, "nothing is sent before Rokt's wait is over", few_carts_and_no_customers),
+        (sends_no_canary_after_the_first, "it comes to an end", few_carts_and_no_customers),
     ],
 )
-def test_a_broken_worker_is_found(monkeypatch: pytest.MonkeyPatch, breaking: Break, check: str) -> None:
-    found = _found(monkeypatch, breaking, check)
+def test_a_broken_worker_is_found(monkeypatch: pytest.MonkeyPatch, breaking: Break, check: str, fit: Fit) -> None:
+    found = _found(monkeypatch, breaking, check, fit)
     assert found is not None
     print(f"seed {found.seed}: {found.broken}")

@@ -23,8 +23,9 @@ from simulation.rokt import Network, SimulatedRokt, Transport
 from simulation.trace import Trace
 from simulation.virtual_time import VirtualLoop
 from worker.mapping import Call, CallItem
+from worker.rokt.access import Access, Timeouts
 from worker.rokt.answers import Accepted, Failed, Throttled
-from worker.rokt.client import Access, RoktClient, Timeouts
+from worker.rokt.client import RoktClient
 from worker.rokt.transport import AiohttpTransport
 from worker.sandbox.app import Settings
 from worker.sandbox.faults import convert_faults

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from simulation.broker import Broker
+from simulation.broker import Broker, Partition
 from simulation.conditions import Conditions, draw
 from simulation.disk import Disk
 from simulation.group import Group
@@ -32,6 +32,9 @@ from worker.sandbox.faults import Faults
 EPOCH = 1_795_000_000.0
 CALM_SECONDS = 900.0
 LOOK_SECONDS = 1.0
+BUY_SECONDS = 4.0
+CUSTOMERS = 2
+VISITS = 100
 
 
 class World:
@@ -122,13 +125,17 @@ class World:
         shop = Shop(
             self.chance, carts=given.carts, seconds=given.storm, told_again=given.told_again, broken=given.broken
         )
+        self.rokt.weather.poison = given.poison or Faults()
         publishing = self.spawn(self._publish(shop.history()))
         for _ in range(given.workers):
             self.start_worker()
         await Storm(self).blow()
         await publishing
         self._calm()
+        buying = self.spawn(self._buy(shop)) if given.customers else None
         self.came_to_an_end = await self._settled()
+        if buying is not None:
+            buying.cancel()
         for instance in self.alive():
             instance.stop()
         await self._ended(given.drain + given.revoke + 60.0)
@@ -136,6 +143,10 @@ class World:
         for instance in self.instances:
             if not instance.process.gone:
                 instance.process.crash("did not end")
+        await self._clear()
+
+    async def _clear(self) -> None:
+        """Ends what still goes on by itself."""
         for task in sorted(self._tasks, key=hash):
             task.cancel()
         await asyncio.sleep(LOOK_SECONDS)
@@ -145,6 +156,18 @@ class World:
             await asyncio.sleep(max(0.0, publication.at - self.loop.time()))
             record = self.broker.append(publication.topic, key=publication.key.encode(), value=publication.value)
             self.published.append((publication, record))
+
+    async def _buy(self, shop: Shop) -> None:
+        """Customers go on buying as long as something of the storm is not settled, for a while."""
+        ends = {partition: self.broker.last(partition) for partition in self.sources}
+        for number in range(VISITS):
+            await asyncio.sleep(BUY_SECONDS)
+            if all(self._has_passed(partition, end) for partition, end in ends.items()):
+                return
+            await self._publish(shop.customers(number, CUSTOMERS, self.loop.time()))
+
+    def _has_passed(self, partition: Partition, end: int) -> bool:
+        return end <= self.group.offsets.get(partition, (0, ""))[0]
 
     def _calm(self) -> None:
         self.trace.note("world", "calm")
@@ -161,7 +184,7 @@ class World:
         """Whether all was committed in time."""
         end = self.loop.time() + CALM_SECONDS
         while self.loop.time() < end and not self.trace.defects:
-            if all(self.broker.last(p) <= self.group.offsets.get(p, (0, ""))[0] for p in self.sources):
+            if all(self._has_passed(p, self.broker.last(p)) for p in self.sources):
                 return True
             if not self.alive():
                 self.start_worker()

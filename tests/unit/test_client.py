@@ -26,8 +26,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import INVALID_SPAN, StatusCode
 
 from worker.mapping import Call, CallItem
+from worker.rokt.access import Access, Endpoint, Timeouts
 from worker.rokt.answers import Accepted, Answer, Conflict, Denied, Failed, Refused, Throttled
-from worker.rokt.client import Access, Endpoint, Placements, PlacementsRequest, RoktClient, Timeouts
+from worker.rokt.client import Placements, PlacementsRequest, RoktClient
 from worker.rokt.transport import AiohttpTransport
 from worker.telemetry.tracing import Tracing
 
@@ -418,7 +419,7 @@ def test_a_connection_that_does_not_come_about_in_time_was_not_sent() -> None:
         async with rokt(scheme="https", before=silent, timeouts=limits) as it:
             failed = await it.failed()
             assert (failed.failure, failed.maybe_applied) == ("not-connected", False)
-            assert "Connect" in failed.detail
+            assert (failed.error, failed.detail) == ("ConnectTimeout", "no connection in 0.05 s")
 
     run(main)
 
@@ -428,7 +429,7 @@ def test_an_answer_that_does_not_begin_in_time_leaves_the_outcome_unknown() -> N
         async with rokt(timeouts=replace(TIMEOUTS, read=0.05)) as it:
             failed = await it.failed(hang)
             assert (failed.failure, failed.maybe_applied) == ("no-answer", True)
-            assert "Read" in failed.detail
+            assert (failed.error, failed.detail) == ("ReadTimeout", "no answer in 0.05 s")
             assert len(it.server.seen) == 1
 
     run(main)
@@ -443,7 +444,7 @@ def test_a_request_that_cannot_be_written_in_time_leaves_the_outcome_unknown() -
         async with rokt(before=deaf, timeouts=replace(TIMEOUTS, write=0.05)) as it:
             failed = await it.failed(call=replace(CALL, body=b"x" * 64 * 2**20))
             assert (failed.failure, failed.maybe_applied) == ("no-answer", True)
-            assert "Write" in failed.detail
+            assert (failed.error, failed.detail) == ("WriteTimeout", "the request could not be written in 0.05 s")
 
     run(main)
 
@@ -456,7 +457,7 @@ def test_a_call_that_gets_no_connection_of_the_pool_in_time_was_not_sent() -> No
             await asyncio.sleep(0.02)
             failed = await it.failed(hang)
             assert (failed.failure, failed.maybe_applied) == ("not-connected", False)
-            assert "Pool" in failed.detail
+            assert (failed.error, failed.detail) == ("PoolTimeout", "no connection of the pool was free in 0.05 s")
             assert len(it.server.seen) == 1
             first.cancel()
             await asyncio.wait({first})
@@ -469,6 +470,7 @@ def test_the_whole_attempt_is_bounded_too() -> None:
         async with rokt(timeouts=replace(TIMEOUTS, total=0.05)) as it:
             failed = await it.failed(hang)
             assert (failed.failure, failed.maybe_applied) == ("no-answer", True)
+            assert (failed.error, failed.detail) == ("TimeoutError", "no answer in 0.05 s")
 
     run(main)
 
@@ -499,7 +501,9 @@ def test_an_attempt_whose_time_ran_out_before_there_was_a_connection_was_not_sen
 
     async def main() -> None:
         async with rokt(scheme="https", before=silent, timeouts=replace(TIMEOUTS, total=0.05)) as it:
-            assert not (await it.failed()).maybe_applied
+            failed = await it.failed()
+            assert not failed.maybe_applied
+            assert failed.detail == "no connection in 0.05 s"
 
     run(main)
 
@@ -516,8 +520,52 @@ def test_a_refused_connection_was_not_sent() -> None:
             async with rokt(port=port) as it:
                 failed = await it.failed()
                 assert (failed.failure, failed.maybe_applied) == ("not-connected", False)
+                assert (failed.error, failed.detail) == ("ConnectError", "connection refused")
 
         run(main)
+
+
+def test_a_name_that_cannot_be_resolved_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async def main() -> None:
+        async with rokt(host="rokt.invalid") as it:
+            monkeypatch.setattr(socket, "getaddrinfo", gone)
+            failed = await it.failed()
+            assert (failed.failure, failed.maybe_applied) == ("not-connected", False)
+            assert (failed.error, failed.detail) == ("ConnectError", "the name cannot be resolved")
+
+    run(main)
+
+
+def test_a_connection_that_breaks_in_the_handshake_was_not_sent() -> None:
+    async def abrupt(wire: Wire) -> None:
+        await wire.reader.read(1)
+        wire.reset()
+        raise EOFError
+
+    async def main() -> None:
+        async with rokt(scheme="https", before=abrupt) as it:
+            failed = await it.failed()
+            assert (failed.failure, failed.maybe_applied) == ("not-connected", False)
+            assert failed.detail == "the connection broke while it was made"
+
+    run(main)
+
+
+def test_a_server_that_speaks_no_tls_was_not_sent_anything() -> None:
+    async def plain(wire: Wire) -> None:
+        await wire.reader.read(1)
+        await wire.raw(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async def main() -> None:
+        async with rokt(scheme="https", before=plain) as it:
+            failed = await it.failed()
+            assert (failed.failure, failed.maybe_applied) == ("not-connected", False)
+            assert failed.detail.startswith("TLS: no agreement (")
+
+    run(main)
 
 
 async def reset(wire: Wire, _: Request) -> None:
@@ -537,12 +585,23 @@ NO_ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("behaviour", NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
-def test_a_connection_that_breaks_after_the_request_leaves_the_outcome_unknown(behaviour: Behaviour) -> None:
+BROKE, NO_HTTP = "the connection broke before the answer", "the answer is not HTTP"
+NOT_HTTP = {"no HTTP", "headers without end", "bytes out of the air"}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [(behaviour, NO_HTTP if name in NOT_HTTP else BROKE) for name, behaviour in NO_ANSWERS.items()],
+    ids=NO_ANSWERS.keys(),
+)
+def test_a_connection_that_breaks_after_the_request_leaves_the_outcome_unknown(
+    behaviour: Behaviour, words: str
+) -> None:
     async def main() -> None:
         async with rokt() as it:
             failed = await it.failed(behaviour)
             assert (failed.failure, failed.maybe_applied) == ("no-answer", True)
+            assert failed.detail == words
             assert len(it.server.seen) == 1
 
     run(main)
@@ -584,7 +643,9 @@ def test_a_body_cut_off_after_a_2xx_is_a_success_with_what_is_missing_told(then:
     async def main() -> None:
         async with rokt(timeouts=replace(TIMEOUTS, read=0.05)) as it:
             accepted = await it.accepted(sending(b"HTTP/1.1 200 OK\r\n" + body, then=then))
-            assert accepted.unread
+            assert accepted.unread == (
+                "the answer's body stopped coming for 0.05 s" if then == "hang" else "the answer's body broke off"
+            )
             assert [item.success for item in accepted.items] == [True]
 
     run(main)
@@ -593,7 +654,7 @@ def test_a_body_cut_off_after_a_2xx_is_a_success_with_what_is_missing_told(then:
 def test_a_body_without_end_after_a_2xx_is_a_success_within_the_time_of_an_attempt() -> None:
     async def main() -> None:
         async with rokt(timeouts=replace(TIMEOUTS, total=0.05)) as it:
-            assert (await it.accepted(drip)).unread
+            assert (await it.accepted(drip)).unread == "the answer's body was not whole in 0.05 s"
 
     run(main)
 
@@ -732,7 +793,7 @@ def test_a_connection_is_given_back_where_there_was_none() -> None:
         async def main() -> None:
             async with rokt(max_connections=1, port=port, timeouts=replace(TIMEOUTS, pool=0.05)) as it:
                 for _ in range(3):
-                    assert "Pool" not in (await it.failed()).detail
+                    assert "Pool" not in (await it.failed()).error
 
         run(main)
 
@@ -857,6 +918,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_and_nothing_is_sent(se
         async with rokt(server_tls=self_signed.server) as it:
             failed = await it.failed()
             assert (failed.failure, failed.maybe_applied) == ("not-connected", False)
+            assert failed.detail == "TLS: the certificate is not valid for it (self-signed certificate)"
             assert it.server.seen == []
 
     run(main)
@@ -868,6 +930,7 @@ def test_a_certificate_of_another_host_is_refused_and_nothing_is_sent(self_signe
         async with rokt(server_tls=self_signed.server, client_tls=trusting, host="localhost") as it:
             failed = await it.failed()
             assert (failed.failure, failed.maybe_applied) == ("not-connected", False)
+            assert failed.detail.startswith("TLS: the certificate is not valid for it (Hostname mismatch")
             assert it.server.seen == []
 
     run(main)
@@ -907,7 +970,7 @@ def test_an_attempt_without_an_answer_has_an_error_span_without_a_status() -> No
             await it.failed(reset)
             attributes = dict(it.span().attributes or {})
             assert "http.response.status_code" not in attributes
-            assert attributes["error.type"]
+            assert attributes["error.type"] == "ReadError"
             assert it.span().status.status_code is StatusCode.ERROR
 
     run(main)
@@ -942,6 +1005,29 @@ def test_no_credential_is_in_the_text_of_the_clients_own_parts() -> None:
         async with rokt(api_key=CANARY) as it:
             assert CANARY not in repr(it.client)
             assert CANARY not in repr(it.client._access)
+
+    run(main)
+
+
+# --- Other credentials
+
+
+def test_every_later_attempt_has_the_credentials_that_were_given_last_and_one_under_way_keeps_its_own() -> None:
+    async def main() -> None:
+        async with rokt() as it:
+
+            async def change_meanwhile(wire: Wire, _: Request) -> None:
+                it.client.use("key-2", "tag-2")
+                await wire.answer(503)
+
+            await it.failed(change_meanwhile)
+            for call in (CALL, RELEASE, CANCEL):
+                await it.attempt(call)
+            keys = [request.header("rokt-api-key") for request in it.server.seen]
+            assert keys == ["key-1", "key-2", "key-2", "key-2"]
+            assert [request.header("rokt-tag-id") for request in it.server.seen] == ["tag-1", "tag-2", "tag-2", None]
+            first, second, *_ = it.server.seen
+            assert [n for n, _ in first.headers] == [n for n, _ in second.headers]
 
     run(main)
 

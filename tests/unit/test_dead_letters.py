@@ -128,7 +128,7 @@ def test_the_body_of_rokts_answer_is_cut_at_2_kib(body: bytes) -> None:
     call = Call("confirm", "key", b"", bytes(16), (CallItem("i", "r"),), "c", "o", None, None)
     answer = read_answer(422, body, call.items, None)
     assert isinstance(answer, Refused)
-    verdict = judge(call, answer, History(), refused_alone=False)
+    verdict = judge(call, answer, History())
     assert isinstance(verdict, Settled)
     assert verdict.death is not None
     kept = last(letter(death=verdict.death))["dlq.http.body"]

@@ -4,13 +4,14 @@ import pytest
 from click.testing import CliRunner
 
 from worker.commands import sandbox as module
+from worker.sandbox import server
 from worker.sandbox.app import Settings
 from worker.sandbox.faults import Latency, Outage
 
 
 def settings_of(monkeypatch: pytest.MonkeyPatch, *flags: str) -> Settings:
     served: list[Settings] = []
-    monkeypatch.setattr(module, "serve", lambda settings, *_: served.append(settings))
+    monkeypatch.setattr(server, "serve", lambda settings, *_: served.append(settings))
     result = CliRunner().invoke(module.sandbox, flags)
     assert result.exit_code == 0, result.output
     return served[0]
@@ -22,11 +23,13 @@ def test_every_fault_can_be_ordered_by_flag(monkeypatch: pytest.MonkeyPatch) -> 
         *("--latency", "lognormal:0.03:0.5", "--error", "503:0.1", "--error", "429:0.2", "--error-after", "504:0.01"),
         *("--retry-after", "2", "--reset-before", "0.01", "--reset-after", "0.02", "--timeout-before", "0.03"),
         *("--timeout-after", "0.04", "--hang-seconds", "9", "--outage", "10:5", "--outage", "60:1"),
+        *("--calls-per-second", "100"),
     ).faults
     assert faults.latency == Latency("lognormal", 0.03, 0.5)
     assert (faults.errors, faults.errors_after, faults.retry_after) == ({503: 0.1, 429: 0.2}, {504: 0.01}, 2)
     assert (faults.reset_before, faults.reset_after) == (0.01, 0.02)
     assert (faults.timeout_before, faults.timeout_after, faults.hang_seconds) == (0.03, 0.04, 9)
+    assert faults.calls_per_second == 100
     assert faults.outage == (Outage(10, 5), Outage(60, 1))
 
 

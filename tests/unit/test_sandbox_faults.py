@@ -9,6 +9,7 @@ import pytest
 from worker.sandbox.faults import (
     Fault,
     Faults,
+    FaultsInForce,
     HangAfter,
     HangBefore,
     Latency,
@@ -72,6 +73,22 @@ def test_faults_can_be_kept_to_some_operations_and_some_carts() -> None:
     assert draw(faults, Operation.CANCEL, "cart-well-1") == Pass()
 
 
+def test_calls_beyond_those_taken_in_any_second_are_throttled() -> None:
+    now = [0.0]
+    in_force = FaultsInForce(Faults(calls_per_second=2), lambda: now[0])
+
+    def met(at: float) -> Fault:
+        now[0] = at
+        return in_force.decide(Operation.CONFIRM, "c", Random(1))
+
+    assert [met(at) for at in (0.0, 0.9, 0.95)] == [Pass(), Pass(), Status(429, 1)]
+    assert [met(at) for at in (1.0, 1.1, 1.95)] == [Pass(), Status(429, 1), Pass()], "one refused takes no room"
+    in_force.order(Faults(calls_per_second=1, retry_after=7))
+    assert [met(2.0), met(2.0)] == [Pass(), Status(429, 7)]
+    in_force.order(Faults())
+    assert {met(2.0) for _ in range(100)} == {Pass()}
+
+
 @pytest.mark.parametrize("kind", ["fixed", "uniform", "exponential", "lognormal"])
 def test_latencies_centre_on_their_seconds_and_are_never_negative(kind: str) -> None:
     latency = msgspec.convert({"kind": kind, "seconds": 0.5, "spread": 0.8}, Latency)
@@ -92,6 +109,7 @@ def test_latencies_centre_on_their_seconds_and_are_never_negative(kind: str) -> 
         (b'{"errors": {"503": 0.6}, "reset_after": 0.6}', "add up to more than 1"),
         (b'{"latency": {"kind": "slow"}}', "latency.kind"),
         (b'{"latency": {"kind": "lognormal", "spread": 1000}}', "at most 10"),
+        (b'{"calls_per_second": 0}', "calls_per_second"),
         (b'{"only": ["buy"]}', "only"),
         (b'{"outage": 3}', "outage"),
         (b"[]", "Expected `object`"),

@@ -372,3 +372,26 @@ def test_a_file_or_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_the_contracts_names_are_the_names_of_the_groups() -> None:
     assert setting_name("kafka", "group_id") == "WORKER_KAFKA__GROUP_ID"
+
+
+def test_a_line_of_the_env_file_that_says_nothing_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(name, value)
+    env_file = tmp_path / "env"
+    env_file.write_text(f"OTHER=1\n'{CANARY} \n")
+    with pytest.raises(SettingsError) as error:
+        load(os.environ, env_file)
+    assert error.value.problems == ["--env-file: line 2 is no NAME=value"]
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"x" * 17 * 2**20], ids=["no text", "too large"])
+def test_a_file_that_cannot_be_read_stops_the_start_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+) -> None:
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "WORKER_ROKT__API_KEY").write_bytes(content)
+    with pytest.raises(SettingsError, match="--secrets-dir: cannot be read"):
+        load(os.environ, None, tmp_path)

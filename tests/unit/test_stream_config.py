@@ -65,10 +65,28 @@ def test_a_written_record_is_acknowledged_by_all_replicas() -> None:
 
 
 def test_any_librdkafka_property_of_the_operators_comes_before_our_defaults() -> None:
-    given: dict[str, Any] = {"security_protocol": "SSL", "linger_ms": 50, "auto_offset_reset": "latest"}
+    given: dict[str, Any] = {"security_protocol": "SSL", "linger_ms": 50}
     assert producer(**given)["linger.ms"] == 50
-    assert consumer(**given)["auto.offset.reset"] == "latest"
     assert consumer(**given)["security.protocol"] == "SSL"
+
+
+@pytest.mark.parametrize("value", ["latest", "LARGEST", "end"])
+def test_what_is_begun_at_its_end_is_read_from_its_start_where_records_were_lost(value: str) -> None:
+    assert consumer(auto_offset_reset=value)["auto.offset.reset"] == "earliest"
+    assert config.beginning(settings(auto_offset_reset=value)).at_the_end
+
+
+@pytest.mark.parametrize("value", ["earliest", "smallest", "error", "sometimes"])
+def test_any_other_reset_is_the_client_librarys(value: str) -> None:
+    assert consumer(auto_offset_reset=value)["auto.offset.reset"] == value
+    assert not config.beginning(settings(auto_offset_reset=value)).at_the_end
+
+
+def test_an_eager_strategy_is_known_as_one() -> None:
+    assert not config.beginning(settings()).eager
+    assert config.beginning(settings(partition_assignment_strategy="range,roundrobin")).eager
+    assert not config.beginning(settings(partition_assignment_strategy="cooperative-sticky")).eager
+    assert not config.beginning(settings(partition_assignment_strategy="range", group_protocol="consumer")).eager
 
 
 def test_the_new_group_protocol_can_be_asked_for() -> None:

@@ -14,7 +14,7 @@ from worker.rokt.answers import (
     Throttled,
     read_answer,
 )
-from worker.verdict import History, Settled, TryAgain, judge
+from worker.verdict import NOTHING_SPECIAL, History, Settled, Standing, TryAgain, judge
 
 CALL = Call(
     operation="confirm",
@@ -31,29 +31,32 @@ FIRST = History()
 NO_ANSWER = Failed("no-answer", "ReadTimeout", maybe_applied=True)
 NOT_CONNECTED = Failed("not-connected", "ConnectError", maybe_applied=False)
 SERVER_ERROR = Failed("server-error", "Rokt answered 503", maybe_applied=True, status=503)
+ALONE = Standing(refused_alone=True)
+POISON = Standing(poison=True)
+ALL_REJECTED = Standing(all_rejected=True)
 
 
 def item(number: int, *, success: bool) -> ItemAnswer:
     return ItemAnswer(f"item-{number}", f"reservation-{number}", None, None, success)
 
 
-def settled(answer: Answer, *before: Answer, refused_alone: bool = False) -> Settled:
-    verdict = judged(answer, *before, refused_alone=refused_alone)
+def settled(answer: Answer, *before: Answer, standing: Standing = NOTHING_SPECIAL) -> Settled:
+    verdict = judged(answer, *before, standing=standing)
     assert isinstance(verdict, Settled)
     return verdict
 
 
-def again(answer: Answer, *before: Answer) -> TryAgain:
-    verdict = judged(answer, *before)
+def again(answer: Answer, *before: Answer, standing: Standing = NOTHING_SPECIAL) -> TryAgain:
+    verdict = judged(answer, *before, standing=standing)
     assert isinstance(verdict, TryAgain)
     return verdict
 
 
-def judged(answer: Answer, *before: Answer, refused_alone: bool = False) -> Settled | TryAgain:
+def judged(answer: Answer, *before: Answer, standing: Standing = NOTHING_SPECIAL) -> Settled | TryAgain:
     history = FIRST
     for earlier in before:
         history = history.after(earlier)
-    return judge(CALL, answer, history, refused_alone=refused_alone)
+    return judge(CALL, answer, history, standing)
 
 
 def test_2xx_with_every_item_successful_succeeded() -> None:
@@ -104,7 +107,7 @@ def test_409_after_an_attempt_whose_outcome_is_unknown_is_a_duplicate(before: An
 
 
 def test_409_after_a_crash_with_the_call_under_way_is_a_duplicate() -> None:
-    verdict = judge(CALL, Conflict(409, ""), History(attempts=0, maybe_applied=True), refused_alone=False)
+    verdict = judge(CALL, Conflict(409, ""), History(attempts=0, maybe_applied=True))
     assert isinstance(verdict, Settled)
     assert verdict.status == "duplicate"
 
@@ -150,7 +153,7 @@ def test_refused_credentials_dead_letter_nothing_however_often(status: int) -> N
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_call_still_denied_while_others_succeed_with_the_same_credentials_is_rejected(status: int) -> None:
-    verdict = settled(Denied(status, "no"), Denied(status, "no"), refused_alone=True)
+    verdict = settled(Denied(status, "no"), Denied(status, "no"), standing=ALONE)
     assert verdict.status == "rejected"
     assert verdict.death is not None
     assert (verdict.death.reason, verdict.death.http_status) == ("rejected", status)
@@ -171,6 +174,53 @@ def test_the_retry_after_of_a_5xx_is_passed_on(status: int) -> None:
     assert again(read_answer(status, b"", CALL.items, 4.0)).retry_after == 4.0
 
 
+@pytest.mark.parametrize("answer", [SERVER_ERROR, NO_ANSWER, NOT_CONNECTED, Throttled(429, "", None)])
+def test_without_others_that_succeed_a_call_is_tried_again_however_often_it_failed(answer: Answer) -> None:
+    assert again(answer, *[answer] * 1000).why
+
+
+@pytest.mark.parametrize(
+    ("answer", "before", "reason"),
+    [
+        (NOT_CONNECTED, [NOT_CONNECTED] * 7, "exhausted"),
+        (Throttled(429, "slow down", None), [Throttled(429, "", None)] * 7, "exhausted"),
+        (SERVER_ERROR, [NOT_CONNECTED] * 7, "unknown-outcome"),
+        (NO_ANSWER, [NOT_CONNECTED] * 7, "unknown-outcome"),
+        (NOT_CONNECTED, [NO_ANSWER, *[NOT_CONNECTED] * 6], "unknown-outcome"),
+    ],
+)
+def test_poison_is_given_up_and_whether_it_may_have_been_done_makes_the_reason(
+    answer: Answer, before: list[Answer], reason: str
+) -> None:
+    verdict = settled(answer, *before, standing=POISON)
+    assert verdict.death is not None
+    assert (verdict.status, verdict.death.reason, verdict.death.attempts, verdict.attempts) == ("dead", reason, 8, 8)
+    assert (verdict.death.operation, verdict.death.key) == ("confirm", "key-1")
+    assert "after 8 attempts" in verdict.death.message
+    assert [one.success for one in verdict.items] == [False, False]
+
+
+def test_the_dead_letter_of_poison_has_what_rokt_said_last() -> None:
+    verdict = settled(Failed("server-error", "Rokt answered 500", True, 500, "no such cart"), standing=POISON)
+    assert verdict.death is not None
+    assert (verdict.death.http_status, verdict.death.http_body, verdict.http_status) == (500, "no such cart", 500)
+
+
+@pytest.mark.parametrize("answer", [Accepted(200, ()), Refused(400, ""), Conflict(409, "")])
+def test_a_poison_call_that_is_answered_after_all_is_judged_by_its_answer(answer: Answer) -> None:
+    assert settled(answer, standing=POISON) == settled(answer)
+
+
+@pytest.mark.parametrize("answer", [Refused(404, "no"), Refused(301, ""), Conflict(409, "")])
+def test_where_all_calls_are_rejected_none_is_for_it(answer: Refused | Conflict) -> None:
+    assert str(answer.status) in again(answer, standing=ALL_REJECTED).why
+
+
+def test_where_all_calls_are_rejected_a_duplicate_is_one_and_a_success_is_one() -> None:
+    assert settled(Conflict(409, ""), NO_ANSWER, standing=ALL_REJECTED).status == "duplicate"
+    assert settled(Accepted(200, ()), standing=ALL_REJECTED).status == "succeeded"
+
+
 def test_attempts_are_counted_over_all_of_a_calls_history() -> None:
     verdict = settled(Accepted(200, ()), NO_ANSWER, Throttled(429, "", None), Denied(401, ""))
     assert verdict.attempts == 4
@@ -178,6 +228,10 @@ def test_attempts_are_counted_over_all_of_a_calls_history() -> None:
 
 def test_a_verdicts_words_hold_nothing_of_the_calls_body_or_session() -> None:
     for answer in (Refused(400, ""), Conflict(409, ""), Denied(401, "")):
-        told = repr(settled(answer, refused_alone=True))
+        told = repr(settled(answer, standing=ALONE))
+        assert "canary" not in told
+        assert "session-1" not in told
+    for failure in (NO_ANSWER, NOT_CONNECTED, SERVER_ERROR, Throttled(429, "", None)):
+        told = repr(settled(failure, standing=POISON))
         assert "canary" not in told
         assert "session-1" not in told

@@ -23,7 +23,7 @@ class Interrupted(BaseException):
         self.number = number
 
 
-@click.command("demo")
+@click.command("demo", short_help="The whole system on this machine, and whether its books balance.")
 @click.option("--carts", type=click.IntRange(20, 5000), default=CARTS, show_default=True, help="How many carts.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same carts and events.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON on standard output, and nothing else there.")

@@ -10,16 +10,17 @@ from types import FrameType
 
 import click
 
+from worker.commands.speaking import settings_options
 from worker.errors import SettingsError
 
 
-@click.command()
-@click.option("--env-file", type=click.Path(path_type=Path), help="A file of NAME=value lines; the environment wins.")
-@click.option("--secrets-dir", type=click.Path(path_type=Path), help="A folder with a file per setting.")
+@click.command(short_help="The worker, until it is told to stop.")
+@settings_options
 def run(env_file: Path | None, secrets_dir: Path | None) -> None:
     """Reads order events from Kafka and makes the matching calls to Rokt.
 
-    Settings come from the environment, from --env-file and from --secrets-dir; what is named first here counts.
+    Settings come from the environment, from --env-file and from --secrets-dir; what is named first here counts. A new
+    WORKER_ROKT__API_KEY or __TAG_ID in these files is taken while it runs; every other setting needs a restart.
 
     SIGTERM or SIGINT: events in hand settle within WORKER_SHUTDOWN__DRAIN_SECONDS or stay uncommitted; exit code 0.
     A second signal leaves at once. Exit code 2: wrong settings, with a line for each. Exit code 1: it cannot go on.

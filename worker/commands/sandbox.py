@@ -1,16 +1,14 @@
 """`rokt-worker sandbox`: a stateful stand-in of the Rokt API on a port, with faults to order."""
 
+from __future__ import annotations
+
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from worker.sandbox.app import Settings
-from worker.sandbox.faults import convert_faults
-from worker.sandbox.requests import Credentials
-from worker.sandbox.server import serve
-from worker.sandbox.state import Rules
+if TYPE_CHECKING:
+    from worker.sandbox.app import Settings
 
 SECONDS = click.FloatRange(min=0)
 CHANCE = click.FloatRange(0, 1)
@@ -45,7 +43,7 @@ def _floats(parts: list[str], value: str, form: str, *, least: int) -> tuple[flo
     return numbers[0], numbers[1] if len(numbers) == 2 else 0.0
 
 
-@click.command("sandbox")
+@click.command("sandbox", short_help="A stand-in of the Rokt API that remembers, with faults to order.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="0 takes a free one.")
 @click.option("--api-key", default="", help="The only rokt-api-key to accept. Without it: any.")
@@ -92,6 +90,12 @@ def _floats(parts: list[str], value: str, form: str, *, least: int) -> tuple[flo
     callback=_outages,
     help=("Seconds after the start, as 10:30: 503 to everything. Repeatable."),
 )
+@click.option(
+    "--calls-per-second",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Take N calls in any second, answer 429 with Retry-After to the others. Without it: all.",
+)
 @click.option("--seed", type=int, help="The same seed and calls give the same ids and faults.")
 def sandbox(**options: Any) -> None:
     """A stand-in of the Rokt API that remembers.
@@ -111,9 +115,13 @@ def sandbox(**options: Any) -> None:
       curl 'localhost:8089/sandbox/calls?after=0'     the last calls
       curl -X PUT localhost:8089/sandbox/faults -d '{"errors": {"429": 0.2}, "retry_after": 1}'
       curl -X PUT localhost:8089/sandbox/faults -d '{"outage": {"seconds": 20}}'
+      curl -X PUT localhost:8089/sandbox/faults -d '{"calls_per_second": 100}'
+      curl -X PUT localhost:8089/sandbox/faults -d '{"errors": {"503": 1}, "only": ["confirm"]}'
       curl -X DELETE localhost:8089/sandbox/faults
       curl -X POST localhost:8089/sandbox/reset       forget everything but the faults
     """
+    from worker.sandbox.server import serve  # a web server, which no other command needs
+
     settings = _settings(options)
     try:
         serve(settings, options["host"], options["port"], _announce)
@@ -124,10 +132,17 @@ def sandbox(**options: Any) -> None:
 
 
 def _settings(options: dict[str, Any]) -> Settings:
+    import msgspec
+
+    from worker.sandbox.app import Settings
+    from worker.sandbox.faults import convert_faults
+    from worker.sandbox.requests import Credentials
+    from worker.sandbox.state import Rules
+
     faults = {name: options[name] for name in ("latency", "errors", "errors_after", "retry_after", "outage")}
     faults |= {name: options[name] for name in ("reset_before", "reset_after", "timeout_before", "timeout_after")}
     try:
-        ordered = convert_faults(faults | {"hang_seconds": options["hang_seconds"]})
+        ordered = convert_faults(faults | {name: options[name] for name in ("hang_seconds", "calls_per_second")})
     except msgspec.ValidationError as error:
         raise click.UsageError(f"Wrong fault: {error}") from error
     return Settings(

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from confluent_kafka.schema_registry import AsyncSchemaRegistryClient, Schema, SchemaReference, SchemaRegistryError
 
 from worker.decode.schemas import Resolved, Unusable, resolve
 from worker.errors import RegistryUnavailable
 from worker.events import EventType
+
+T = TypeVar("T")
+
+Standing = Literal["registered", "registrable", "incompatible"]
 
 NO_SUCH_SCHEMA = 40403
 NO_SUCH = (40401, 40402, NO_SUCH_SCHEMA)
@@ -62,9 +66,9 @@ class Registry:
                 self._asked.pop(schema_id, None)
                 if error.error_code in NO_SUCH:
                     return Unusable("the registry does not know it")
-                raise RegistryUnavailable(f"the registry answered {error.http_status_code}") from None
+                raise _unavailable(error) from None
             except Exception as error:
-                raise RegistryUnavailable(f"the registry cannot be asked ({type(error).__name__})") from None
+                raise _unavailable(error) from None
             self._known[schema_id] = found
             self._asked.pop(schema_id, None)
             return found
@@ -79,14 +83,52 @@ class Registry:
                 return int((await self._client.lookup_schema(subject, named)).schema_id or 0)
         except SchemaRegistryError as error:
             raise RegistryUnavailable(
-                f"the registry answered {error.http_status_code} to the schema of {subject} (code {error.error_code})"
+                f"the registry answered {error.http_status_code} to the schema of {subject} (code {error.error_code})",
+                error.http_status_code,
             ) from None
         except Exception as error:
-            raise RegistryUnavailable(f"the registry cannot be asked ({type(error).__name__})") from None
+            raise _unavailable(error) from None
+
+    async def latest(self, subject: str) -> Resolved | Unusable | None:
+        """A subject's latest schema; None where there is no such subject. Raises RegistryUnavailable."""
+
+        async def ask() -> Resolved | Unusable:
+            return await self._resolve(int((await self._client.get_latest_version(subject)).schema_id or 0))
+
+        return await self._unless_absent(ask, None)
+
+    async def standing(self, subject: str, schema: dict[str, Any]) -> Standing:
+        """What registering a schema of ours under a subject would come to. Changes nothing.
+
+        Raises RegistryUnavailable.
+        """
+        named = Schema(json.dumps(schema), "AVRO")
+
+        async def found() -> Standing:
+            await self._client.lookup_schema(subject, named)
+            return "registered"
+
+        async def fits() -> Standing:
+            return "registrable" if await self._client.test_compatibility(subject, named) else "incompatible"
+
+        standing = await self._unless_absent(found, None)
+        return standing or await self._unless_absent(fits, "registrable") or "registrable"
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.aclose()
+
+    async def _unless_absent(self, ask: Callable[[], Awaitable[T]], absent: T | None) -> T | None:
+        """The answer to a question about what may not be there."""
+        try:
+            async with asyncio.timeout(self._access.timeout_seconds):
+                return await ask()
+        except SchemaRegistryError as error:
+            if error.error_code in NO_SUCH:
+                return absent
+            raise _unavailable(error) from None
+        except Exception as error:
+            raise _unavailable(error) from None
 
     async def _resolve(self, schema_id: int) -> Resolved | Unusable:
         schema = await self._client.get_schema(schema_id)
@@ -104,3 +146,9 @@ class Registry:
             version = await self._client.get_version(str(reference.subject), int(reference.version or 1))
             await self._collect(version.schema.references or [], found)
             found[str(reference.name)] = version.schema.schema_str or ""
+
+
+def _unavailable(error: Exception) -> RegistryUnavailable:
+    if isinstance(error, SchemaRegistryError):
+        return RegistryUnavailable(f"the registry answered {error.http_status_code}", error.http_status_code)
+    return RegistryUnavailable(f"the registry cannot be asked ({type(error).__name__})")

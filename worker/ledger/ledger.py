@@ -14,6 +14,7 @@ from typing import cast
 
 from worker.carts import CalledOff
 from worker.errors import Abandoned, LedgerUnavailable
+from worker.ledger.budgets import Reserved
 from worker.ledger.entries import Answer, Ask, CallOff, Entry, GiveBack, Origin, Published, Settle, Wait
 from worker.ledger.groups import Groups, cut_off
 from worker.ledger.lease import Lease
@@ -26,6 +27,8 @@ from worker.telemetry import names
 from worker.verdict import Settled
 
 RENEWALS = 5
+CALLS_TO_ROKT = "rokt.calls"
+AHEAD_SECONDS = 3600.0  # slots further off than this are nobody's plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,15 @@ class Ledger:
     async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Those of these keys that are settled and published, with their fingerprints."""
         return await self._patience.until_done("settled", partial(self._store.settled, keys))
+
+    async def reserve(self, count: int, interval_us: int, lead_seconds: float) -> Reserved:
+        """Gives slots for so many calls to Rokt to this worker alone, see `Store.reserve`.
+
+        One try: raises LedgerUnavailable, and whoever asks does so again. A lead is at most half an hour.
+        """
+        lead_us, ahead_us = (round(s * 1_000_000) for s in (min(lead_seconds, AHEAD_SECONDS / 2), AHEAD_SECONDS))
+        do = partial(self._store.reserve, CALLS_TO_ROKT, count, interval_us, lead_us, ahead_us)
+        return await self._patience.once("reserve", do)
 
     async def close(self, seconds: float) -> None:
         """Writes what was given back, ends the lease, and disconnects; within so many seconds."""

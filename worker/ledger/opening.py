@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 from worker.errors import SettingsError
-from worker.ledger.postgres import PostgresStore
 from worker.ledger.sqlite import SqliteStore
 from worker.ledger.store import Store
 
@@ -24,6 +23,8 @@ def store_for(url: str, *, timeout_seconds: float, connections: int, synchronous
         if not path.parent.is_dir():
             raise SettingsError([f"{SETTING}: given {url!r}; there is no folder {path.parent}"])
         return SqliteStore(path, timeout_seconds=timeout_seconds, synchronous=synchronous)
+    from worker.ledger.postgres import PostgresStore
+
     try:
         return PostgresStore(url, parallel=connections, seconds=timeout_seconds)
     except SettingsError as error:

@@ -26,6 +26,7 @@ from worker.ledger.entries import (
     Settle,
     Wait,
 )
+from worker.ledger.notes import DAY_MS, Notes
 from worker.mapping import CallItem
 from worker.rokt.answers import ItemAnswer
 from worker.verdict import Settled, not_done
@@ -35,7 +36,7 @@ Reply = Answer | CalledOff | Entry | None
 
 @dataclass(slots=True)
 class Page:
-    """What is known at `now_ms`; `live` are the owners whose lease has not run out."""
+    """What is known at `now_ms`; `live` are the owners whose lease has not run out. `noted` is written beside it."""
 
     now_ms: int
     live: Owners
@@ -45,6 +46,7 @@ class Page:
     changed_entries: dict[str, Entry] = field(default_factory=dict)
     changed_reservations: dict[str, Reservation] = field(default_factory=dict)
     changed_orders: dict[str, Order] = field(default_factory=dict)
+    noted: Notes = field(default_factory=Notes)
 
     def work(self, request: Request) -> Reply:
         """One request, by the rules; those after it see what it did."""
@@ -94,6 +96,7 @@ class Page:
             attempts, maybe_sent = attempts + 1, True
         begun = _new(ask, self.now_ms, attempts, maybe_sent=maybe_sent)
         self._keep(begun)
+        self._note(ask)
         for item in items:
             if item.item_reservation_id:
                 before = self._reservation(item.item_reservation_id)
@@ -107,9 +110,12 @@ class Page:
         return begun
 
     def _settle(self, asked: Ask, settled: Settled) -> Entry:
-        entry = self.entries.get(asked.call.key) or _new(asked, self.now_ms)
+        known = self.entries.get(asked.call.key)
+        entry = known or _new(asked, self.now_ms)
         if entry.status is not None:
             return entry
+        if known is None or known.begun_at_ms < self.now_ms - DAY_MS:  # or its note would be gone long before it is
+            self._note(asked)
         given_back = entry.owner is None and entry.token == asked.token
         entry = replace(
             entry,
@@ -125,6 +131,8 @@ class Page:
             settled_at_ms=self.now_ms,
         )
         self._keep(entry)
+        if answered := _answered(asked.call.items, entry.items):
+            self.noted.add(entry.key, answered)
         unknown = entry.death is not None and entry.death.reason == "unknown-outcome"
         # A cancel that was given up unsent stands where a confirm of unknown outcome may have stood before it.
         silent = unknown or entry.status == "superseded" or (entry.operation == "cancel" and entry.status == "dead")
@@ -203,6 +211,11 @@ class Page:
     def _keep_reservation(self, reservation: Reservation) -> None:
         self.reservations[reservation.id] = self.changed_reservations[reservation.id] = reservation
 
+    def _note(self, ask: Ask) -> None:
+        call, origin = ask.call, ask.origin
+        reservations = [item.item_reservation_id for item in call.items]
+        self.noted.add(call.key, (call.cart_id, call.order_id, origin.event_id, origin.trace_id, *reservations))
+
     def _keep(self, entry: Entry) -> None:
         self.entries[entry.key] = self.changed_entries[entry.key] = entry
 
@@ -225,6 +238,12 @@ def _new(ask: Ask, now_ms: int, attempts: int = 0, *, maybe_sent: bool = False) 
         maybe_sent=maybe_sent,
         attempts=attempts,
     )
+
+
+def _answered(asked: Iterable[CallItem], answered: Iterable[ItemAnswer]) -> list[str]:
+    """Reservations that only Rokt's answer names."""
+    named = {item.item_reservation_id for item in asked}
+    return [id_ for item in answered if (id_ := item.item_reservation_id) and id_ not in named]
 
 
 def _ids(item: ItemAnswer) -> CallItem:

@@ -19,6 +19,7 @@ class Patience:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._failing: dict[str, int] = {}
+        self._failed: dict[str, int] = {}
 
     @property
     def failing(self) -> bool:
@@ -45,6 +46,21 @@ class Patience:
             if tries:
                 self._over(what)
 
+    async def once(self, what: str, do: Callable[[], Awaitable[T]]) -> T:
+        """Does it, for one who asks again by himself. What fails is said, raised, and not counted as `failing`."""
+        try:
+            done = await do()
+        except LedgerUnavailable as error:
+            tries = self._failed[what] = self._failed.get(what, 0) + 1
+            self._say(what, tries, error)
+            raise
+        except Exception as error:
+            self.lost(error)
+            raise
+        if tries := self._failed.pop(what, 0):
+            self._around.log.warning(names.LOG_LEDGER_BACK, what=what, tries=tries)
+        return done
+
     def lost(self, error: BaseException) -> None:
         """Says what was not done, and will not be done again. A stack is for defects; our own errors say all."""
         stack = None if isinstance(error, WorkerError) else error
@@ -58,15 +74,13 @@ class Patience:
 
     async def _wait(self, what: str, tries: int, error: LedgerUnavailable) -> None:
         wait = self._around.wait(tries)
-        (self._around.log.error if tries & (tries - 1) == 0 else self._around.log.debug)(
-            names.LOG_LEDGER_WAITING,
-            what=what,
-            tries=tries,
-            why=str(error),
-            next_try_seconds=round(wait, 3),
-            mend=error.mend,
-        )
+        self._say(what, tries, error, next_try_seconds=round(wait, 3))
         await asyncio.sleep(wait)
+
+    def _say(self, what: str, tries: int, error: LedgerUnavailable, **more: float) -> None:
+        (self._around.log.error if tries & (tries - 1) == 0 else self._around.log.debug)(
+            names.LOG_LEDGER_WAITING, what=what, tries=tries, why=str(error), mend=error.mend, **more
+        )
 
     def _over(self, what: str) -> None:
         """Of several that do the same, each counts."""

@@ -8,20 +8,26 @@ failover to a standby that lags behind) may forget what was settled, and the wor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from worker.errors import LedgerUnavailable, WorkerError
 from worker.ledger import postgres_sql as sql
+from worker.ledger.budgets import Reserved
 from worker.ledger.entries import Published, Request, Touched, touched
-from worker.ledger.page import Reply
+from worker.ledger.notes import Searched, mark, unpacked
+from worker.ledger.page import Page, Reply
 from worker.ledger.postgres_connections import Connections
 from worker.ledger.postgres_errors import AGAIN, sqlstate
 from worker.ledger.postgres_url import address
 from worker.ledger.schema_postgres import VERSIONS
 
+T = TypeVar("T")
+
 DAY_MS: Final = 86_400_000
+LATEST: Final = 2**63 - 1
 AGAIN_SECONDS: Final = 0.002
+BESIDES: Final = 2  # connections for what goes on beside groups: slots are not to wait for old rows to be taken out
 MIGRATING: Final = 5_264_791_035  # a number that nobody else locks by
 
 
@@ -35,7 +41,7 @@ class PostgresStore:
         self._address = address(url)
         self._parallel = parallel
         self._seconds = seconds
-        self._connections = Connections(self._address, limit=parallel + 1, seconds=seconds)
+        self._connections = Connections(self._address, limit=parallel + BESIDES, seconds=seconds)
 
     @property
     def parallel(self) -> int:
@@ -56,17 +62,7 @@ class PostgresStore:
                 return [None] * len(requests)
             return await _work(connection, requests, needed, published)
 
-        clock = asyncio.get_running_loop().time
-        until = clock() + self._seconds
-        again = 0
-        while True:
-            try:
-                return await self._connections.use(once)
-            except LedgerUnavailable as error:
-                again += 1
-                if sqlstate(error.__cause__ or error) not in AGAIN or clock() > until:
-                    raise
-                await asyncio.sleep(AGAIN_SECONDS * again)
+        return await self._unhindered(once)
 
     async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
         """See `Store.settled`."""
@@ -81,6 +77,12 @@ class PostgresStore:
         """The owner works no more."""
         await self._connections.use(lambda connection: connection.execute(sql.RETIRE, owner))
 
+    async def reserve(self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int) -> Reserved:
+        """See `Store.reserve`."""
+        terms = (name, count, interval_us, lead_us, max_ahead_us)
+        row = await self._unhindered(lambda connection: connection.fetchrow(sql.RESERVE, *terms))
+        return Reserved(row["start_us"], row["now_us"])
+
     async def prune(self, days: int, limit: int) -> int:
         """Deletes what is older, a step of each table; what another worker has in hand is left for later."""
 
@@ -90,9 +92,40 @@ class PostgresStore:
 
         return await self._connections.use(step)
 
+    async def attach(self) -> None:
+        """See `Store.attach`."""
+        await self._connections.use(_check)
+
+    async def look(self, touched: Touched) -> Page:
+        """See `Store.look`."""
+        row = await self._connections.use(lambda connection: connection.fetchrow(sql.READ, *sql.asked(touched)))
+        return sql.page(row)[0]
+
+    async def search(self, ids: Sequence[str], place: int | None, limit: int) -> Searched:
+        """See `Store.search`; a place is a time, of which every note is read."""
+        before = LATEST if place is None else place
+        marks = [mark(id_) for id_ in ids]
+        row = await self._connections.use(lambda connection: connection.fetchrow(sql.SEARCH, before, limit, marks))
+        keys = tuple(key for noted in row["found"] for key in unpacked(noted))
+        return Searched(keys, row["oldest_ms"] if row["count"] >= limit else None, row["oldest_ms"])
+
     async def close(self) -> None:
         """Gives back every connection; raises nothing."""
         await self._connections.close()
+
+    async def _unhindered(self, do: Callable[[Any], Awaitable[T]]) -> T:
+        """Does it, again when another worker was first."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._seconds
+        again = 0
+        while True:
+            try:
+                return await self._connections.use(do)
+            except LedgerUnavailable as error:
+                again += 1
+                if sqlstate(error.__cause__ or error) not in AGAIN or clock() > until:
+                    raise
+                await asyncio.sleep(AGAIN_SECONDS * again)
 
 
 def _apart(requests: Sequence[Request]) -> tuple[list[str], list[Request]]:
@@ -123,6 +156,17 @@ async def _migrate(connection: Any) -> None:
             ):
                 await connection.execute(text)
                 await connection.execute("INSERT INTO ledger_schema (version) VALUES ($1)", version)
+
+
+async def _check(connection: Any) -> None:
+    version = await _version(connection)
+    if version == 0:
+        raise WorkerError("there is no ledger in this database: name the worker's in WORKER_LEDGER__URL")
+    if version < len(VERSIONS):
+        raise WorkerError(
+            f"the ledger is of an earlier version (schema {version}, this one reads {len(VERSIONS)}): "
+            "start the worker of this version once, or use the command of that one"
+        )
 
 
 async def _version(connection: Any) -> int:

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Final
 
 from worker.ledger.entries import Touched
+from worker.ledger.notes import DAY_MS, packed
 from worker.ledger.page import Page
 from worker.ledger.rows import (
     CALLS,
@@ -38,17 +39,43 @@ READ: Final = f"""
                AS reservations,
            ARRAY(SELECT ROW({", ".join(CALLS)}, version) FROM ledger_calls WHERE key = ANY($3::text[])) AS calls
 """  # noqa: S608 - names of columns, of our own
+SEARCH: Final = """
+    WITH stretch AS MATERIALIZED (
+        SELECT created_at_ms, marks, keys FROM ledger_notes WHERE created_at_ms < $1::bigint
+        ORDER BY created_at_ms DESC FETCH FIRST ($2::bigint) ROWS WITH TIES
+    )
+    SELECT count(*) AS count, min(created_at_ms) AS oldest_ms, ARRAY(
+        SELECT keys FROM stretch
+        WHERE EXISTS (SELECT FROM unnest($3::bytea[]) AS mark WHERE position(mark IN marks) > 0)
+        ORDER BY created_at_ms DESC
+    ) AS found FROM stretch"""
 SETTLED: Final = """
     SELECT key, fingerprint FROM ledger_calls WHERE key = ANY($1::text[]) AND status IS NOT NULL AND published"""
 _PUBLISH: Final = """
     UPDATE ledger_calls SET published = true, death = NULL, version = version + 1, changed_at_ms = {now}
     WHERE key = ANY({keys}::text[]) AND status IS NOT NULL AND NOT published"""
 PUBLISH: Final = _PUBLISH.format(keys="$1", now=NOW)
+_NOTE: Final = "INSERT INTO ledger_notes (marks, keys, created_at_ms)"
 RENEW: Final = f"""
     INSERT INTO ledger_owners (id, until_ms) VALUES ($1, {NOW} + $2::bigint)
     ON CONFLICT (id) DO UPDATE SET until_ms = excluded.until_ms
 """  # noqa: S608
 RETIRE: Final = "DELETE FROM ledger_owners WHERE id = $1"
+# Everything is worked out while the row is locked, the time too. Its commit does not wait for the disk.
+_NOW_US: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us OFFSET 0"
+RESERVE: Final = f"""
+    INSERT INTO ledger_budgets AS old (name, next_us, at_us)
+    SELECT $1, now_us + $4::bigint + $2::bigint * $3::bigint, now_us FROM ({_NOW_US}) AS clock
+    WHERE set_config('synchronous_commit', 'off', true) IS NOT NULL
+    ON CONFLICT (name) DO UPDATE SET (next_us, at_us) = (
+        SELECT CASE WHEN free > now_us + $5::bigint THEN now_us + $4 ELSE free END + $2 * $3, now_us
+        FROM (
+            SELECT now_us, greatest(old.next_us - greatest(old.at_us - now_us, 0), now_us + $4) AS free
+            FROM ({_NOW_US}) AS clock
+        ) AS first
+    )
+    RETURNING next_us - $2 * $3 AS start_us, at_us AS now_us
+"""  # noqa: S608
 
 # As old as the statement: an index cannot be searched by a time that goes on while it is.
 _SINCE: Final = "(extract(epoch FROM statement_timestamp()) * 1000)::bigint"
@@ -72,6 +99,14 @@ PRUNE: Final = (
     *(
         _PRUNE.format(table=f"ledger_{table}", id=id_, passed=passed, **_BY_AGE)
         for table, (id_, passed) in _PASSED.items()
+    ),
+    _PRUNE.format(
+        table="ledger_notes",
+        id="ctid",
+        begun="created_at_ms",
+        changed="created_at_ms",
+        now=f"{_SINCE} - {DAY_MS}",  # a call may be settled a day after it was noted
+        passed="true",
     ),
     _PRUNE.format(table="ledger_owners", id="id", begun="until_ms", changed="until_ms", now=_SINCE, passed="true"),
 )
@@ -131,7 +166,9 @@ def changes(worked: Page, versions: dict[str, Versions], published: Sequence[str
         arguments += _columns(calls, to_call, versions["calls"])
     if published:
         arguments.append(published)
-    return _written(bool(orders), bool(reservations), bool(calls), bool(published)), arguments
+    if worked.noted:
+        arguments += packed(worked.noted)
+    return _written(bool(orders), bool(reservations), bool(calls), bool(published), bool(worked.noted)), arguments
 
 
 def _columns(changed: Mapping[str, Any], to_row: Any, versions: Versions) -> list[Any]:
@@ -141,7 +178,7 @@ def _columns(changed: Mapping[str, Any], to_row: Any, versions: Versions) -> lis
 
 
 @cache
-def _written(orders: bool, reservations: bool, calls: bool, published: bool) -> str:
+def _written(orders: bool, reservations: bool, calls: bool, published: bool, noted: bool) -> str:
     """Writes rows of these tables; what it fails with when another worker was first stands in the server's log too."""
     parts: list[str] = []
     place = 3
@@ -156,6 +193,9 @@ def _written(orders: bool, reservations: bool, calls: bool, published: bool) -> 
     found = " + ".join(f"(SELECT count(*) FROM {part.split()[0]})" for part in parts)  # noqa: S608
     if published:
         parts.append(f"published AS ({_PUBLISH.format(keys=f'${place}', now='$1')})")
+        place += 1
+    if noted:
+        parts.append(f"noted AS ({_NOTE} VALUES (${place}::bytea, ${place + 1}::text, $1))")
     return f"""
         WITH {", ".join(parts)}
         SELECT CASE WHEN found = $2::bigint AND $1::bigint > 0 THEN 0

@@ -71,4 +71,20 @@ VERSIONS: Final = (
         until_ms bigint NOT NULL
     );
     """,
+    """
+    CREATE TABLE ledger_budgets (
+        name text COLLATE "C" PRIMARY KEY,
+        next_us bigint NOT NULL,
+        at_us bigint NOT NULL
+    ) WITH (fillfactor = 10);
+    """,
+    """
+    CREATE TABLE ledger_notes (
+        marks bytea NOT NULL,
+        keys text NOT NULL,
+        created_at_ms bigint NOT NULL
+    );
+    ALTER TABLE ledger_notes ALTER COLUMN marks SET STORAGE EXTERNAL;
+    CREATE INDEX ledger_notes_by_age ON ledger_notes (created_at_ms);
+    """,
 )

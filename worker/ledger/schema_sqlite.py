@@ -64,4 +64,14 @@ VERSIONS: Final[tuple[Script, ...]] = (
         """,
         "CREATE TABLE owners (owner TEXT NOT NULL PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID",
     ),
+    (
+        """
+        CREATE TABLE budgets (
+            name TEXT NOT NULL PRIMARY KEY,
+            next_us INTEGER NOT NULL,
+            at_us INTEGER NOT NULL
+        ) WITHOUT ROWID
+        """,
+    ),
+    ("CREATE TABLE notes (marks BLOB NOT NULL, keys TEXT NOT NULL, changed_at_ms INTEGER NOT NULL)",),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -11,9 +12,12 @@ from typing import Final, TypeVar
 
 from worker.errors import LedgerUnavailable
 from worker.ledger.aside import Aside
+from worker.ledger.budgets import Budget, Reserved, reserved
 from worker.ledger.entries import Published, Request, Touched, touched
+from worker.ledger.notes import Searched, mark, packed
 from worker.ledger.page import Page, Reply
 from worker.ledger.sqlite_file import LedgerFile, Synchronous
+from worker.ledger.sqlite_reading import ReadOnlyFile, search
 from worker.ledger.sqlite_sweep import NOW_MS, Places, delete, look
 from worker.ledger.sqlite_tables import CALLS, ORDERS, RESERVATIONS, ids
 
@@ -38,6 +42,9 @@ RENEW: Final = (
     "ON CONFLICT (owner) DO UPDATE SET until_ms = excluded.until_ms"
 )
 RETIRE: Final = "DELETE FROM owners WHERE owner = ?"
+NOTE: Final = "INSERT INTO notes (marks, keys, changed_at_ms) VALUES (?, ?, ?)"
+BUDGET: Final = "SELECT next_us, at_us FROM budgets WHERE name = ?"
+KEEP_BUDGET: Final = "INSERT OR REPLACE INTO budgets (name, next_us, at_us) VALUES (?, ?, ?)"
 
 
 class SqliteStore:
@@ -49,9 +56,12 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, timeout_seconds: float, synchronous: Synchronous = "full") -> None:
         self._path = path.absolute()
-        self._file = LedgerFile(self._path, timeout_seconds=timeout_seconds, synchronous=synchronous)
+        self._file: LedgerFile | ReadOnlyFile = LedgerFile(
+            self._path, timeout_seconds=timeout_seconds, synchronous=synchronous
+        )
         self._aside = Aside("ledger")
         self._places: Places = {}
+        self._timeout_seconds = timeout_seconds
         self._patience = PATIENCE * timeout_seconds
 
     @property
@@ -79,12 +89,30 @@ class SqliteStore:
         """See `Store.retire`."""
         await self._write(partial(_run, RETIRE, (owner,)))
 
+    async def reserve(self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int) -> Reserved:
+        """See `Store.reserve`. The time is this machine's."""
+        do = partial(_reserve, name, (count, interval_us, lead_us, max_ahead_us))
+        return await self._done(partial(self._file.write, do, lasting=False))
+
     async def prune(self, days: int, limit: int) -> int:
         """See `Store.prune`. Asked again and again it goes through the whole table, oldest rows first."""
         step = await self._read(partial(look, days, limit, self._places))
         deleted = 0 if step.empty else await self._write(partial(delete, step))
         self._places = step.places
         return deleted
+
+    async def attach(self) -> None:
+        """See `Store.attach`. What is to be written afterwards is refused."""
+        self._file = ReadOnlyFile(self._path, timeout_seconds=self._timeout_seconds)
+        await self._read(_nothing)
+
+    async def look(self, touched: Touched) -> Page:
+        """See `Store.look`."""
+        return await self._read(partial(_at_one_moment, partial(_look, touched)))
+
+    async def search(self, ids: Sequence[str], place: int | None, limit: int) -> Searched:
+        """See `Store.search`."""
+        return await self._read(partial(_at_one_moment, partial(search, [mark(id_) for id_ in ids], place, limit)))
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -122,9 +150,30 @@ def _work(requests: Sequence[Request], connection: sqlite3.Connection) -> list[R
     return replies
 
 
-def _work_on_page(requests: Sequence[Request], need: Touched, connection: sqlite3.Connection) -> list[Reply]:
+def _look(need: Touched, connection: sqlite3.Connection) -> Page:
+    now_ms, live = _now(connection)
+    calls, _ = CALLS.read(connection, need.keys)
+    reservations, _ = RESERVATIONS.read(connection, need.reservations)
+    orders, _ = ORDERS.read(connection, need.orders)
+    return Page(now_ms, live, calls, reservations, orders)
+
+
+def _now(connection: sqlite3.Connection) -> tuple[int, frozenset[str]]:
+    """The time, and who is alive at it."""
     (now_ms,) = connection.execute(NOW).fetchone()
-    live = frozenset(owner for (owner,) in connection.execute(LIVE, (now_ms,)))
+    return now_ms, frozenset(owner for (owner,) in connection.execute(LIVE, (now_ms,)))
+
+
+def _at_one_moment(do: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    """What is read by several statements, as if by one."""
+    connection.execute("BEGIN")
+    done = do(connection)
+    connection.execute("COMMIT")
+    return done
+
+
+def _work_on_page(requests: Sequence[Request], need: Touched, connection: sqlite3.Connection) -> list[Reply]:
+    now_ms, live = _now(connection)
     calls, places_of_calls = CALLS.read(connection, need.keys)
     reservations, places_of_reservations = RESERVATIONS.read(connection, need.reservations)
     orders, places_of_orders = ORDERS.read(connection, need.orders)
@@ -133,11 +182,21 @@ def _work_on_page(requests: Sequence[Request], need: Touched, connection: sqlite
     CALLS.write(connection, page.changed_entries, places_of_calls, now_ms)
     RESERVATIONS.write(connection, page.changed_reservations, places_of_reservations, now_ms)
     ORDERS.write(connection, page.changed_orders, places_of_orders, now_ms)
+    if page.noted:
+        connection.execute(NOTE, (*packed(page.noted), now_ms))
     return replies
 
 
 def _settled(keys: str, connection: sqlite3.Connection) -> dict[str, bytes]:
     return dict(connection.execute(SETTLED, (keys,)).fetchall())
+
+
+def _reserve(name: str, terms: tuple[int, int, int, int], connection: sqlite3.Connection) -> Reserved:
+    row = connection.execute(BUDGET, (name,)).fetchone()
+    now_us = time.time_ns() // 1000
+    answer, budget = reserved(Budget(*row) if row else None, *terms, now_us)
+    connection.execute(KEEP_BUDGET, (name, budget.next_us, budget.at_us))
+    return answer
 
 
 def _run(statement: str, values: tuple[str | int, ...], connection: sqlite3.Connection) -> None:

@@ -43,6 +43,7 @@ class LedgerFile:
         self._path = path
         self._timeout_seconds = timeout_seconds
         self._synchronous = synchronous
+        self._synchronized = synchronous
         self._connection: sqlite3.Connection | None = None
         self._identity: Identity | None = None
         self._logs: dict[Path, Identity | None] = {}
@@ -63,10 +64,14 @@ class LedgerFile:
         self._find_again()
         return done
 
-    def write(self, do: Callable[[sqlite3.Connection], T]) -> T:
-        """What `do` gives, once all it wrote is committed; nothing of it is when this raises, save a lost answer."""
+    def write(self, do: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> T:
+        """What `do` gives, once all it wrote is committed; nothing of it is when this raises, save a lost answer.
+
+        What need not be `lasting` does not wait for the disk: a power cut may take it back.
+        """
 
         def whole(connection: sqlite3.Connection) -> T:
+            self._synchronize(connection, self._synchronous if lasting else "normal")
             connection.execute("BEGIN IMMEDIATE")
             done = do(connection)
             connection.execute("COMMIT")
@@ -136,21 +141,18 @@ class LedgerFile:
                 f"keep it on a local disk, or name a PostgreSQL in {SETTINGS}",
             )
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        self._synchronized = self._synchronous
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        if self._version(connection) < len(VERSIONS):
+        if schema_version(self._path, connection) < len(VERSIONS):
             connection.execute("BEGIN IMMEDIATE")
-            self._migrate(connection, self._version(connection))
+            self._migrate(connection, schema_version(self._path, connection))
             connection.execute("COMMIT")
 
-    def _version(self, connection: sqlite3.Connection) -> int:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(VERSIONS):
-            raise WorkerError(
-                f"the ledger {self._path} was written by a later version of this worker (schema {version}, this one "
-                f"knows {len(VERSIONS)}): run that version or a later one, or name another file in {SETTINGS}"
-            )
-        return int(version)
+    def _synchronize(self, connection: sqlite3.Connection, how: Synchronous) -> None:
+        if how != self._synchronized:
+            connection.execute(f"PRAGMA synchronous = {how}")
+            self._synchronized = how
 
     def _migrate(self, connection: sqlite3.Connection, version: int) -> None:
         if version == 0 and connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
@@ -201,6 +203,17 @@ class LedgerFile:
                 return "is damaged, or no SQLite database", f"restore it, or name another file in {SETTINGS}"
             case _:
                 return "cannot be used", f"look after the disk of {folder}, and the system's log"
+
+
+def schema_version(path: Path, connection: sqlite3.Connection) -> int:
+    """The schema's, 0 when there is none. Raises WorkerError for one that is later than this worker."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(VERSIONS):
+        raise WorkerError(
+            f"the ledger {path} was written by a later version of this worker (schema {version}, this one "
+            f"knows {len(VERSIONS)}): run that version or a later one, or name another file in {SETTINGS}"
+        )
+    return int(version)
 
 
 def _code(error: BaseException | None) -> int:

@@ -25,7 +25,9 @@ PASSED: Final = {
         "NOT EXISTS (SELECT 1 FROM json_each(ifnull(under_way, '{}')) "  # noqa: S608
         f"WHERE json_extract(value, '$.owner') {_LIVE})"
     ),
+    "notes": "1",
 }
+CUTOFF: Final = {"notes": f":cutoff - {DAY_MS}"}  # a call may be settled a day after it was noted
 EXPIRED: Final = "FROM owners WHERE until_ms <= :now"
 Places = Mapping[str, int]
 
@@ -48,7 +50,7 @@ class Step:
 def stretch(table: str) -> str:
     """The next rows of a table: each with whether it is old, and whether it may go."""
     return (
-        f"SELECT rowid, changed_at_ms < :cutoff, changed_at_ms < :cutoff AND {PASSED[table]} "  # noqa: S608
+        f"SELECT rowid, {_old(table)}, {_old(table)} AND {PASSED[table]} "  # noqa: S608
         f"FROM {table} WHERE rowid > :after ORDER BY rowid LIMIT :limit"
     )
 
@@ -57,8 +59,12 @@ def removal(table: str) -> str:
     """Of these rows, those that still may go."""
     return (
         f"DELETE FROM {table} WHERE rowid IN (SELECT value FROM json_each(:rowids)) "  # noqa: S608
-        f"AND changed_at_ms < :cutoff AND {PASSED[table]}"
+        f"AND {_old(table)} AND {PASSED[table]}"
     )
+
+
+def _old(table: str) -> str:
+    return f"changed_at_ms < {CUTOFF.get(table, ':cutoff')}"
 
 
 def look(days: int, limit: int, places: Places, connection: sqlite3.Connection) -> Step:

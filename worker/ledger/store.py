@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from worker.ledger.entries import Request
-from worker.ledger.page import Reply
+from worker.ledger.budgets import Reserved
+from worker.ledger.entries import Request, Touched
+from worker.ledger.notes import Searched
+from worker.ledger.page import Page, Reply
 
 
 class Store(Protocol):
@@ -37,10 +39,34 @@ class Store(Protocol):
     async def retire(self, owner: str) -> None:
         """The owner works no more: what it has begun may be taken over at once."""
 
+    async def reserve(self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int) -> Reserved:
+        """Gives `count` slots of the budget of this name to the asker alone, `interval_us` apart, and never again.
+
+        The first is no earlier than the database's time and `lead_us`, and comes after all that were given before. With
+        a count of 0 it only sees to it that no later one is earlier than that. A database whose clock was set back
+        since goes on as if it had not been; one whose next slot is more than `max_ahead_us` off begins anew. Nothing of
+        this need outlive a power cut.
+        """
+
     async def prune(self, days: int, limit: int) -> int:
         """Deletes what was last changed more than so many days ago, at most `limit` rows of each table.
 
         Gives the number of rows deleted. What is settled and not published stays.
+        """
+
+    async def attach(self) -> None:
+        """Instead of `open`: connects to read only. Writes nothing, makes nothing, and hinders no worker.
+
+        Raises WorkerError when there is no ledger, or its schema is not of this version.
+        """
+
+    async def look(self, touched: Touched) -> Page:
+        """What stands there of these ids, at one moment. Only reads."""
+
+    async def search(self, ids: Sequence[str], place: int | None, limit: int) -> Searched:
+        """Which calls may have been begun for one of these ids: among `limit` notes, newest first. Only reads.
+
+        `place` is where the search before this one said to go on; None begins.
         """
 
     async def close(self) -> None:

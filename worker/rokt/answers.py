@@ -82,7 +82,10 @@ Failure = Literal["server-error", "not-connected", "no-answer"]
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """No usable answer. `maybe_applied` is false only when the request cannot have reached Rokt."""
+    """No usable answer. `maybe_applied` is false only when the request cannot have reached Rokt.
+
+    `detail` says why in words. `error` is the class of what was raised, empty where an answer came.
+    """
 
     failure: Failure
     detail: str
@@ -90,6 +93,7 @@ class Failed:
     status: int | None = None
     body: str = ""
     retry_after: float | None = None
+    error: str = ""
 
 
 Answer = Accepted | Refused | Conflict | Denied | Throttled | Failed
@@ -124,7 +128,7 @@ def _accepted(status: int, body: bytes, items: tuple[CallItem, ...], unread: str
         try:
             said = _items_of(msgspec.json.decode(body))
         except (ValueError, TypeError, RecursionError) as error:
-            unread = f"not the JSON expected ({type(error).__name__})"
+            unread = f"the answer's body is not the JSON expected ({type(error).__name__})"
     by_id: dict[tuple[str, str], list[dict[str, object]]] = defaultdict(list)
     for one in said:
         for name in ("itemReservationId", "cartItemId"):

@@ -7,10 +7,9 @@ Placements.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 
 import httpx
 import msgspec
@@ -18,42 +17,12 @@ from opentelemetry.trace import Span
 
 from worker.mapping import Call
 from worker.retry import retry_after
-from worker.rokt.answers import Accepted, Answer, Failed, Failure, read_answer
+from worker.rokt.access import Access, Endpoint
+from worker.rokt.answers import Accepted, Answer, Failed, read_answer
+from worker.rokt.failures import broken_body, no_answer
 from worker.rokt.transport import CONNECTED
 from worker.telemetry import names
 from worker.telemetry.tracing import Tracing, failed
-
-Endpoint = Literal["confirm", "release", "cancel", "placements"]
-
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds. `total` bounds an attempt as a whole, from asking for a connection to the last byte of the answer.
-
-    `read` is each wait for bytes, `write` each 64 KiB, `pool` a free connection; None leaves it to `total`.
-    """
-
-    total: float
-    connect: float
-    write: float
-    read: float | None = None
-    pool: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where Rokt is and who we are. `urls` are whole; `key_header` writes an idempotency key, None leaves it out."""
-
-    urls: Mapping[Endpoint, str]
-    api_key: str = field(repr=False)
-    tag_id: str
-    accept_language: str | None
-    idempotency_key: Literal["bare", "quoted", "off"]
-    timeouts: Timeouts
-    max_response_bytes: int
-    max_retry_after_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +58,6 @@ class RoktClient:
         self, transport: httpx.AsyncBaseTransport, access: Access, tracing: Tracing, now: Callable[[], datetime]
     ) -> None:
         self._transport = transport
-        self._access = access
         self._tracing = tracing
         self._now = now
         limits = access.timeouts
@@ -102,7 +70,11 @@ class RoktClient:
             }
         }
         self._urls = {endpoint: httpx.URL(url) for endpoint, url in access.urls.items()}
-        self._constant = {endpoint: self._constant_headers(endpoint) for endpoint in access.urls}
+        self._go_by(access)
+
+    def use(self, api_key: str, tag_id: str) -> None:
+        """Takes other credentials for every attempt that begins from now on; those under way keep theirs."""
+        self._go_by(replace(self._access, api_key=api_key, tag_id=tag_id))
 
     async def attempt(self, call: Call, resend_count: int, parent: Span) -> tuple[Answer, Span]:
         """One attempt at a call, in a span of its own, which is given back for whoever writes of it later."""
@@ -111,7 +83,7 @@ class RoktClient:
             request = self._request(call.operation, call.body, call.session_id, call.locale, call.key, span)
             came = await self._exchange(request)
             if isinstance(came, Failed):
-                failed(span, came.detail)
+                failed(span, came.error)
                 return came, span
             _mark(span, came)
             return read_answer(came.status, came.body, call.items, self._hold(came), came.unread), span
@@ -124,7 +96,7 @@ class RoktClient:
             body = msgspec.json.encode(request)
             came = await self._exchange(self._request("placements", body, session_id, locale, None, span))
             if isinstance(came, Failed):
-                failed(span, came.detail)
+                failed(span, came.error)
                 return came
             _mark(span, came)
             answer = read_answer(came.status, came.body, (), self._hold(came), came.unread)
@@ -133,6 +105,10 @@ class RoktClient:
     async def close(self) -> None:
         """Closes every connection."""
         await self._transport.aclose()
+
+    def _go_by(self, access: Access) -> None:
+        self._access = access
+        self._constant = {endpoint: self._constant_headers(endpoint) for endpoint in access.urls}
 
     def _constant_headers(self, endpoint: Endpoint) -> list[tuple[str, str]]:
         headers = [
@@ -175,8 +151,8 @@ class RoktClient:
                 unread = await self._read(response, content)
         except (TimeoutError, httpx.RequestError) as error:
             if response is None:
-                return _no_answer(error, connected=CONNECTED in request.extensions)
-            unread = f"it broke off ({type(error).__name__})"
+                return no_answer(error, self._access.timeouts, connected=CONNECTED in request.extensions)
+            unread = broken_body(error, self._access.timeouts)
         finally:
             if response is not None:
                 await response.aclose()
@@ -189,14 +165,8 @@ class RoktClient:
         async for chunk in response.aiter_raw() if raw else response.aiter_bytes():
             content += chunk
             if len(content) > self._access.max_response_bytes:
-                return "it is too large"
+                return "the answer's body is too large"
         return None
-
-
-def _no_answer(error: Exception, *, connected: bool) -> Failed:
-    never_sent = isinstance(error, NOT_SENT) or (isinstance(error, TimeoutError) and not connected)
-    failure: Failure = "not-connected" if never_sent else "no-answer"
-    return Failed(failure, type(error).__name__, maybe_applied=failure == "no-answer")
 
 
 def _mark(span: Span, came: Exchange) -> None:

@@ -164,12 +164,8 @@ def _timed_out(error: TimeoutError, request: httpx.Request) -> httpx.TimeoutExce
 
 
 def _broken(error: Exception, request: httpx.Request) -> httpx.TransportError:
-    cause = error.__cause__ if isinstance(error, aiohttp.ClientConnectorError) else error
-    name = type(cause or error).__name__
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
-        return httpx.ConnectError(f"no connection ({name})", request=request)
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
-        return httpx.RemoteProtocolError(
-            f"the connection was closed before the answer was whole ({name})", request=request
-        )
-    return httpx.ReadError(f"the connection broke ({name})", request=request)
+        return httpx.ConnectError("no connection", request=request)
+    if isinstance(error, aiohttp.ClientResponseError):
+        return httpx.RemoteProtocolError("the answer is not HTTP", request=request)
+    return httpx.ReadError("the connection broke", request=request)

@@ -1,6 +1,7 @@
 """Faults to order: what may go wrong with a call, how often, and the draw that decides it for one call."""
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -17,6 +18,7 @@ Seconds = Annotated[float, Meta(ge=0, le=LONGEST)]
 ErrorStatus = Annotated[int, Meta(ge=400, le=599)]
 
 RETRY_AFTER_ON = (429, 503)
+WINDOW_SECONDS = 1.0
 
 
 class Latency(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,8 +65,10 @@ class Faults(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is ordered. A call meets at most one fault, so the probabilities add up to 1 at most.
 
     `errors` answer without processing the call, `errors_after` process it first. `hang_seconds` is how long a
-    time-out holds the connection. `retry_after` (whole seconds) goes on every 429 and 503. `only` (operations, empty:
-    all) and `only_carts` (part of a cart id) narrow everything but the outage and the latency.
+    time-out holds the connection. `retry_after` (whole seconds) goes on every 429 and 503. `calls_per_second` is how
+    many calls are taken in any second; those beyond get 429 and a Retry-After, 1 unless ordered otherwise. `only`
+    (operations, empty: all) and `only_carts` (part of a cart id) narrow everything but the outage, the latency and
+    the calls taken.
     """
 
     latency: Latency = Latency()
@@ -77,6 +81,7 @@ class Faults(Struct, frozen=True, forbid_unknown_fields=True):
     timeout_after: Probability = 0.0
     hang_seconds: Seconds = 30.0
     outage: tuple[Outage, ...] = ()
+    calls_per_second: Annotated[int, Meta(ge=1)] | None = None
     only: tuple[Operation, ...] = ()
     only_carts: str = ""
 
@@ -178,9 +183,23 @@ class FaultsInForce:
         self.order(faults)
 
     def order(self, faults: Faults) -> None:
-        """Replaces all faults; outages count from now."""
+        """Replaces all faults; outages and calls taken count from now."""
         self.faults = faults
         self._since = self._clock()
+        self._taken: deque[float] = deque()
 
     def decide(self, operation: Operation, cart_id: str, random: Random) -> Fault:
+        if not self._takes_one_more():
+            return Status(429, 1 if self.faults.retry_after is None else self.faults.retry_after)
         return decide(self.faults, operation, cart_id, random, self._clock() - self._since)
+
+    def _takes_one_more(self) -> bool:
+        if self.faults.calls_per_second is None:
+            return True
+        now = self._clock()
+        while self._taken and self._taken[0] <= now - WINDOW_SECONDS:
+            self._taken.popleft()
+        if len(self._taken) >= self.faults.calls_per_second:
+            return False
+        self._taken.append(now)
+        return True

@@ -23,13 +23,32 @@ NOTHING_HANDED_OVER = Handover()
 class Assignment:
     """A partition's records that are read and not settled, and how far it is settled.
 
-    The consumer's thread calls `fetch`, reads `to_commit`, `vouched_ms`, `passed`, `gap` and `bytes`, and alone uses
-    `last_fetched`, `committed` and `paused_for`; all else belongs to the event loop.
+    The consumer's thread calls `fetch`, reads `to_commit`, `vouched_ms`, `passed`, `gap` and `bytes`, and alone writes
+    `last_fetched`, `next_offset`, `newest_ms`, `committed` and `paused_for`. `lost_to` and `rewound` are what was said
+    of records that are gone (worker/stream/losses.py). All else belongs to the event loop.
     """
 
-    def __init__(self, topic: str, partition: int, handover: Handover = NOTHING_HANDED_OVER) -> None:
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        handover: Handover = NOTHING_HANDED_OVER,
+        *,
+        next_offset: int | None = None,
+        commit_known: bool = True,
+    ) -> None:
+        """`next_offset` is what the group committed; None: nothing, or it is not known.
+
+        `began_at` is then where its log was seen to start.
+        """
         self.topic = topic
         self.partition = partition
+        self.next_offset = next_offset
+        self.commit_known = commit_known
+        self.began_at: int | None = None
+        self.newest_ms: int | None = None
+        self.lost_to = -1
+        self.rewound = False
         self.last_fetched = -1
         self.committed: tuple[int, frozenset[int]] | None = None
         self._handover = handover
@@ -46,6 +65,17 @@ class Assignment:
         self._records_fetched = 0
         self._bytes_fetched = 0
         self._bytes_settled = 0
+
+    @property
+    def place(self) -> dict[str, str | int]:
+        """Which one it is, for the log."""
+        return {"topic": self.topic, "partition": self.partition}
+
+    @property
+    def expected(self) -> int | None:
+        """The offset that is to be read next, if there are no holes; None while it is not known."""
+        following = self.next_offset
+        return self.began_at if following is None else following
 
     @property
     def committable(self) -> int | None:
@@ -88,6 +118,8 @@ class Assignment:
     def fetch(self, records: Sequence[Record]) -> None:
         """Counts records at once as they are fetched: what waits for the event loop is in hand too."""
         self.last_fetched = records[-1].offset
+        self.next_offset = self.last_fetched + 1
+        self.newest_ms = records[-1].timestamp_ms
         self._records_fetched += len(records)
         self._bytes_fetched += sum(record.size for record in records)
 
@@ -113,6 +145,15 @@ class Assignment:
         """The work that all others of the partition wait for, and when it was read (monotonic seconds)."""
         oldest = self._frontier.oldest
         return self.in_hand.get(oldest) if oldest is not None else None
+
+    def oldest(self) -> Record | None:
+        """The oldest record that is read and not settled."""
+        offset = self._frontier.oldest
+        if offset is None:
+            return None
+        if (held := self.in_hand.get(offset)) is not None:
+            return held[0].record
+        return self.unread[0] if self.unread and self.unread[0].offset == offset else None
 
     def _unread_of_handover(self) -> frozenset[int]:
         handover, last = self._handover, self._last_read

@@ -35,6 +35,17 @@ class Client(Protocol):
     def committed(self, partitions: list[TopicPartition], /, timeout: float) -> list[TopicPartition]:
         """The same partitions with the offset and the text that the group committed last."""
 
+    def get_watermark_offsets(
+        self, partition: TopicPartition, timeout: float = ..., cached: bool = False
+    ) -> tuple[int, int]:
+        """Where the log starts and ends; `cached`: as the last fetch told it, without asking; negative: not known."""
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        """Takes these and no others, from these offsets; within `on_assign` of an eager strategy."""
+
+    def incremental_assign(self, partitions: list[TopicPartition]) -> None:
+        """Takes these too, from these offsets; within `on_assign` of a cooperative strategy."""
+
     @overload
     def commit(self, *, offsets: list[TopicPartition], asynchronous: Literal[True]) -> None: ...
     @overload

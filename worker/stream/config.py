@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
@@ -22,17 +23,45 @@ Trouble = Callable[[KafkaError], None]
 
 DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
 PRODUCER_MAX_BYTES = 16 * 1024 * 1024
+RESET = "auto.offset.reset"
+AT_THE_END = ("latest", "largest", "end")
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Where a partition is begun of which nothing is committed: at its end, else at its start.
+
+    `eager`: the group's members give back all partitions in each rebalance, and are given a whole assignment.
+    """
+
+    at_the_end: bool = False
+    eager: bool = False
+
+
+def beginning(kafka: KafkaSettings) -> Beginning:
+    """What the operator's properties say of it."""
+    strategy = str(kafka.properties.get("partition.assignment.strategy", "cooperative"))
+    return Beginning(_reset(kafka) in AT_THE_END, eager=not _modern(kafka) and "cooperative" not in strategy)
 
 
 def consumer_config(kafka: KafkaSettings, log: FilteringBoundLogger, trouble: Trouble) -> dict[str, Any]:
-    """Properties of the consumer."""
-    modern = str(kafka.properties.get("group.protocol", "")).lower() == "consumer"
+    """Properties of the consumer.
+
+    A log that does not go back to where we were is read from its start, and never from its end, whatever is said of
+    partitions without a commit (`beginning`): worker/stream/losses.py says what was lost. After `error`, a partition
+    can only be revived by giving it back and taking it again, so that is the operator's to ask for: it ends the worker.
+    """
     defaults: dict[str, Any] = {
-        "auto.offset.reset": "earliest",
         "topic.metadata.refresh.interval.ms": int(kafka.metadata_seconds * 1000),
-        **({} if modern else {"partition.assignment.strategy": "cooperative-sticky"}),
+        **({} if _modern(kafka) else {"partition.assignment.strategy": "cooperative-sticky"}),
     }
-    fixed = {"group.id": kafka.group_id, "enable.auto.commit": False, "enable.auto.offset.store": False}
+    reset = _reset(kafka)
+    fixed = {
+        "group.id": kafka.group_id,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        RESET: "earliest" if reset in AT_THE_END else reset,
+    }
     return _config(kafka, defaults, fixed, log, trouble)
 
 
@@ -45,6 +74,11 @@ def producer_config(kafka: KafkaSettings, log: FilteringBoundLogger, trouble: Tr
         "delivery.timeout.ms": int(kafka.delivery_seconds * 1000),
     }
     return _config(kafka, defaults, {"enable.idempotence": True, "acks": "all"}, log, trouble)
+
+
+def admin_config(kafka: KafkaSettings, log: FilteringBoundLogger) -> dict[str, Any]:
+    """Properties of the client that asks what the brokers keep; its troubles are the consumer's too, said there."""
+    return _config(kafka, {}, {}, log, lambda _: None)
 
 
 def check(consumer: Mapping[str, Any], producer: Mapping[str, Any]) -> None:
@@ -76,6 +110,14 @@ def event_types(topics: TopicSettings) -> dict[str, EventType | None]:
         for topic in listed:
             types[topic] = kind if topic not in types or types[topic] == kind else None
     return types
+
+
+def _modern(kafka: KafkaSettings) -> bool:
+    return str(kafka.properties.get("group.protocol", "")).lower() == "consumer"
+
+
+def _reset(kafka: KafkaSettings) -> str:
+    return str(kafka.properties.get(RESET, "earliest")).lower()
 
 
 def _config(

@@ -17,13 +17,15 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from structlog.typing import FilteringBoundLogger
 
 from worker.errors import WorkerError
-from worker.handover import from_text
 from worker.record import Record
 from worker.stream.assignment import Assignment
 from worker.stream.client import Client, listed, said
 from worker.stream.commits import Commits, Partition
+from worker.stream.config import RESET, Beginning
+from worker.stream.losses import Losses
 from worker.stream.messages import from_message
 from worker.stream.pauses import UNKNOWN, Limits, reasons
+from worker.stream.takeover import take_over
 from worker.telemetry import names
 
 GRACE_SECONDS = 1.0
@@ -78,14 +80,16 @@ class Consumption:
         dispatch: Dispatch,
         clock: Callable[[], float],
         now_ms: Callable[[], int],
-        held: Callable[[], frozenset[str]],
+        held: Callable[[str], frozenset[str]],
         limits: Limits,
         pace: Pace,
+        beginning: Beginning,
+        losses: Losses,
         log: FilteringBoundLogger,
     ) -> None:
         """`clock` gives monotonic seconds, `now_ms` milliseconds since 1970.
 
-        `held` tells, at any moment, the reasons for which nothing at all is to be read.
+        `held` tells, at any moment, the reasons for which a topic is not to be read.
         """
         self._topics = list(topics)
         self._dispatch = dispatch
@@ -93,6 +97,8 @@ class Consumption:
         self._held = held
         self._limits = limits
         self._pace = pace
+        self._beginning = beginning
+        self._losses = losses
         self._log = log
         self._client: Client
         self._assigned: dict[Partition, Assignment] = {}
@@ -150,7 +156,9 @@ class Consumption:
             self._commits.at_once(self._client, self.assignments())
 
     def _fetched(self, partition: Partition, batch: Sequence[Record]) -> Assignment:
-        """The assignment that a batch belongs to. Raises WorkerError when the log was rewound under us.
+        """The assignment that a batch belongs to; what is missing before it is looked into.
+
+        Raises WorkerError when the log was rewound under us.
 
         That is a topic made anew, or a log cut short by an unclean election. What is in hand then belongs to another
         log than what comes; a new start reads on from what was committed, or from the beginning.
@@ -161,12 +169,14 @@ class Consumption:
             if record.offset <= last:
                 raise WorkerError(f"{record.topic}/{record.partition} was rewound: offset {record.offset} after {last}")
             last = record.offset
+        if batch[0].offset != assignment.expected:
+            self._losses.jumped(self._client, assignment, batch[0].offset)
         assignment.fetch(batch)
         return assignment
 
     def _regulate(self) -> None:
         """Pauses the partitions that have a reason to be, and resumes those that have none left."""
-        current = reasons(self.assignments(), self._limits, self._held())
+        current = reasons(self.assignments(), self._limits, self._held)
         pause = [a for a, why in current.items() if why and (not a.paused_for or a.paused_for == UNKNOWN)]
         resume = [a for a, why in current.items() if a.paused_for and not why]
         try:
@@ -180,23 +190,17 @@ class Consumption:
         for assignment, why in current.items():
             if why != assignment.paused_for:
                 if why or assignment.paused_for != UNKNOWN:
-                    self._log.info(names.LOG_PAUSED, **_where(assignment), reasons=sorted(why), gap=assignment.gap)
+                    self._log.info(names.LOG_PAUSED, **assignment.place, reasons=sorted(why), gap=assignment.gap)
                 assignment.paused_for = why
 
     def _on_assigned(self, _: object, partitions: list[TopicPartition]) -> None:
-        for p in self._handed_over(partitions):
-            self._assigned[p.topic, p.partition] = Assignment(p.topic, p.partition, from_text(p.offset, p.metadata))
+        for assignment in take_over(
+            self._client, partitions, self._beginning, ask_seconds=self._pace.ask_seconds, log=self._log
+        ):
+            self._assigned[assignment.topic, assignment.partition] = assignment
         self.joined = True
         if partitions:
             self._log.info(names.LOG_ASSIGNED, partitions=listed(partitions))
-
-    def _handed_over(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """The partitions with what was committed of them; without, when the broker does not answer in time."""
-        try:
-            return self._client.committed(partitions, timeout=self._pace.ask_seconds) if partitions else []
-        except KafkaException as error:
-            self._log.warning(names.LOG_COMMIT_UNKNOWN, why=said(error.args[0]), partitions=len(partitions))
-            return partitions
 
     def _on_revoked(self, _: object, partitions: list[TopicPartition]) -> None:
         """Events in hand may finish within a budget; what is settled is committed; the rest is dropped."""
@@ -230,13 +234,11 @@ class Consumption:
     def _trouble(self, error: KafkaError, message: Message) -> None:
         if error.fatal():
             raise KafkaException(error)
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - its public name
+            raise WorkerError(f"{message.topic()}/{message.partition()}: {error.str()}, and {RESET} is error")
         missing = error.code() in UNKNOWN_TOPIC
         event = names.LOG_TOPIC_MISSING if missing else names.LOG_CONSUME_ERROR
         what = f"{event} {message.topic()} {error.name()}"
         if self._clock() >= self._said.get(what, 0.0):
             self._said[what] = self._clock() + self._pace.repeat_seconds
             self._log.warning(event, topic=message.topic(), why=said(error))
-
-
-def _where(assignment: Assignment) -> dict[str, str | int]:
-    return {"topic": assignment.topic, "partition": assignment.partition}

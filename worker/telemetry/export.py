@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
@@ -72,7 +70,8 @@ class _Unrecorded(NoOpTracer):
         return NonRecordingSpan(SpanContext(trace_id, self._ids.generate_span_id(), False, flags, decided.trace_state))
 
 
-def _exporters(environ: Mapping[str, str]) -> list[SpanExporter]:
+def exporters_asked(environ: Mapping[str, str]) -> list[str]:
+    """The names of the exporters that the environment asks for: otlp, console. Raises SettingsError."""
     asked = [name.strip() for name in environ.get("OTEL_TRACES_EXPORTER", "").split(",") if name.strip()]
     if not asked and any(environ.get(name) for name in ENDPOINTS):
         asked = ["otlp"]
@@ -80,13 +79,21 @@ def _exporters(environ: Mapping[str, str]) -> list[SpanExporter]:
         raise SettingsError([f"OTEL_TRACES_EXPORTER: given {wrong[0]!r}; allowed: otlp, console, none"])
     if "none" in asked or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return []
-    return [ConsoleSpanExporter() if name == "console" else _otlp(environ) for name in asked]
+    return asked
+
+
+def _exporters(environ: Mapping[str, str]) -> list[SpanExporter]:
+    return [ConsoleSpanExporter() if name == "console" else _otlp(environ) for name in exporters_asked(environ)]
 
 
 def _otlp(environ: Mapping[str, str]) -> SpanExporter:
     protocol = next((environ[name] for name in PROTOCOLS if environ.get(name)), "http/protobuf")
     if protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
+
         return GrpcExporter()
     if protocol == "http/protobuf":
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
+
         return HttpExporter()
     raise SettingsError([f"OTEL_EXPORTER_OTLP_PROTOCOL: given {protocol!r}; allowed: http/protobuf, grpc"])
