@@ -1,0 +1,74 @@
+"""Rokt, by `Placements/any`: the one call that tries the credentials and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpx
+from opentelemetry.trace import INVALID_SPAN, NoOpTracer
+
+from worker import parts
+from worker.doctor.finding import Finding
+from worker.doctor.judging.clocks import Heard, judge_clock
+from worker.doctor.judging.rokt import judge_placements
+from worker.rokt.answers import Accepted, Answer
+from worker.rokt.client import Placements, PlacementsRequest
+from worker.settings import Settings
+from worker.telemetry.tracing import Tracing
+
+CLOCK: Final = "rokt's clock"
+QUESTION: Final = PlacementsRequest(cart_id="rokt-worker-doctor", page_identifier="rokt-worker-doctor")
+GRAIN_SECONDS: Final = 1.0
+OK: Final = 200
+
+
+class Dated(httpx.AsyncBaseTransport):
+    """Notes the `Date` of the answers that pass through."""
+
+    def __init__(self, beneath: httpx.AsyncBaseTransport, now: Callable[[], float]) -> None:
+        self._beneath = beneath
+        self._now = now
+        self.heard: Heard | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """See httpx."""
+        asked = self._now()
+        response = await self._beneath.handle_async_request(request)
+        told = _seconds(response.headers.get("date"))
+        self.heard = None if told is None else Heard(asked, told, self._now(), GRAIN_SECONDS)
+        return response
+
+    async def aclose(self) -> None:
+        """See httpx."""
+        await self._beneath.aclose()
+
+
+async def ask_rokt(settings: Settings, now: Callable[[], float]) -> list[Finding]:
+    """Whether Rokt takes these credentials, and what time it is there. Raises SettingsError."""
+    transport = Dated(parts.transport(settings.rokt), now)
+    tracing = Tracing(NoOpTracer(), group=settings.kafka.group_id, link_producer=False)
+    client = parts.client(settings, tracing, lambda: datetime.fromtimestamp(now(), UTC), transport)
+    try:
+        answer = await client.placements(QUESTION, INVALID_SPAN)
+    finally:
+        await client.close()
+    findings = [judge_placements(_read(answer), settings.rokt.base_url)]
+    if transport.heard is not None:
+        findings.append(judge_clock(CLOCK, "Rokt's clock", transport.heard))
+    return findings
+
+
+def _read(answer: Placements | Answer) -> Answer:
+    if not isinstance(answer, Placements):
+        return answer
+    return Accepted(OK, (), None if answer.result is not None else "no result in it")
+
+
+def _seconds(date: str | None) -> float | None:
+    try:
+        return None if date is None else parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
