@@ -125,6 +125,21 @@ def test_several_poison_carts_that_come_first_die_when_the_good_ones_come() -> N
     run(main)
 
 
+def test_poison_that_was_tried_in_an_outage_dies_soon_after_it() -> None:
+    """Forty wait for the end of it, and few come later: that all of them failed in the outage tells nothing then."""
+
+    async def main() -> None:
+        calls = Calls(lambda sent: BROKEN if sent.at < 60.0 or sent.cart == "bad" else TAKEN, rules(attempts=3))
+        waiting = begin(calls, "bad", *[f"waits-{n}" for n in range(40)])
+        await asyncio.sleep(60.0)
+        late = [asyncio.ensure_future(calls.call(f"late-{n}")) for n in range(10)]
+        await asyncio.wait([*waiting, *late], timeout=60.0)
+        assert calls.settled["bad"].status == "dead"
+        assert {s.status for cart, s in calls.settled.items() if cart != "bad"} == {"succeeded"}
+
+    run(main)
+
+
 @pytest.mark.parametrize("others", [(), ("good",)])
 def test_where_nobody_or_one_other_cart_succeeds_it_is_tried_on(others: tuple[str, ...]) -> None:
     async def main() -> None:

@@ -52,6 +52,10 @@ class Latest:
         if len(self._calls) > KEPT:
             self._calls.popitem(last=False)
 
+    def begin_again(self) -> None:
+        """An outage is over: who failed in it did so with all others, and that says nothing of those who fail now."""
+        self._calls.clear()
+
     def thrive_besides(self, cart: str) -> bool:
         """Whether nearly all calls of other carts succeed at once, as far as is known."""
         return _failing(self._besides(cart)) <= AILING

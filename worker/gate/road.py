@@ -65,9 +65,12 @@ class Road:
     def answered(self, turn: Turn, now: float, admitted: int, *, done: bool) -> Closed | None:
         """Rokt did what it was asked, or said why not; either way this endpoint works."""
         self._failures.answered()
+        closes = self.circuit.canary is turn and self.circuit.is_open
+        if closes:
+            self.latest.begin_again()
         if done:
             self.latest.heard(turn, admitted, good=True)
-        if self.circuit.canary is turn and self.circuit.is_open:
+        if closes:
             self._failures.begin_again()
             self.limit.begin_again(now)
             return self.circuit.close(now)
