@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -34,6 +35,11 @@ SERVERS = ("embedded", "kafka", "broker", "registry", "postgres")
 AnyServer: TypeAlias = Once[Broker] | Once[Registry] | Once[Postgres]
 SCRUBBED = ("WORKER_", "OTEL_")
 KEPT = "WORKER_TEST_"
+
+
+# How long an example takes is the machine's affair.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:

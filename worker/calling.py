@@ -8,12 +8,14 @@ later ones.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from opentelemetry.trace import Span
 
 from worker.events import Event, milliseconds
 from worker.gate.gate import Gate
 from worker.gate.turn import Turn
+from worker.keys import again
 from worker.ledger.entries import Answer as LedgerAnswer
 from worker.ledger.entries import Ask, Disputed, Done, Entry, Origin, Send, Wait
 from worker.ledger.ledger import Ledger
@@ -59,7 +61,7 @@ class Calling:
         looks = 0
         while True:
             work.waits_for = "the ledger"
-            asked, answer = self._ledger.ask(call, origin)
+            asked, answer = self._ledger.ask(call, origin, work.redo)
             match await self._answer(work, asked, answer):
                 case Wait(what):
                     looks += 1
@@ -70,10 +72,13 @@ class Calling:
                     return
                 case Done() as done:
                     await self._settled_before(work, call, asked, done)
-                    return
+                    if done.entry.published or work.redo is None:
+                        return
                 case Send() as send:
-                    made = await self._make(work, reduced(event, call, send.items), asked, send)
-                    if made is not None and await self._settle(work, asked, *made):
+                    sent = replace(reduced(event, call, send.items), key=again(call.key, send.redo))
+                    made = await self._make(work, sent, asked, send)
+                    if made is not None and await self._settle(work, asked, send.redo, *made):
+                        work.calls += 1
                         return
 
     async def _answer(self, work: Work, asked: Ask, answer: asyncio.Future[LedgerAnswer]) -> LedgerAnswer:
@@ -110,18 +115,18 @@ class Calling:
             self._ledger.give_back(asked, at_risk.attempts, maybe_sent=at_risk.maybe_applied)
             raise
 
-    async def _settle(self, work: Work, asked: Ask, settled: Settled, attempt: Span) -> bool:
-        """The ledger, then the topics. False when another worker settled it before: then it is theirs to write."""
+    async def _settle(self, work: Work, asked: Ask, redo: int, settled: Settled, attempt: Span) -> bool:
+        """The ledger, then the topics. False when another worker has it, or settled it: then it is theirs to write."""
         if settled.unread:
             key = asked.call.key
             self._around.log.warning(names.LOG_UNREAD, **work.place, idempotency_key=key, why=settled.unread)
         work.waits_for = "the ledger"
         try:
-            entry = await self._ledger.settle(asked, settled)
+            entry = await self._ledger.settle(asked, settled, redo)
         except BaseException:
             self._ledger.give_back(asked, settled.attempts, maybe_sent=True)
             raise
-        if entry.owner != asked.owner:
+        if entry.status is None or entry.owner != asked.owner:
             return False
         await self._publish_or_give_back(work, asked, entry, attempt)
         return True
@@ -161,9 +166,9 @@ class Calling:
         if done.other_body:
             self._around.log.error(names.LOG_LEDGER_OTHER_BODY, **work.place, idempotency_key=call.key)
         if entry.published:
+            work.came("settled before")
             work.span.set_attribute(names.ROKT_STATUS, entry.status or "")
             work.span.set_attribute(names.ROKT_BEFORE, True)
-            work.settled_before = True
             self._around.log.debug(names.LOG_SETTLED_BEFORE, **work.place, idempotency_key=call.key)
         else:
             await self._publish_or_give_back(work, asked, entry, work.span, done.why)
@@ -171,25 +176,27 @@ class Calling:
     async def _dispute(self, work: Work, call: Call, entry: Entry) -> None:
         message = "a call with the same key and another body was begun, and what became of it is not known"
         self._around.log.error(names.LOG_LEDGER_OTHER_BODY, **work.place, idempotency_key=call.key)
-        death = Death("unknown-outcome", message, attempts=entry.attempts, operation=call.operation, key=call.key)
+        death = Death("unknown-outcome", message, attempts=entry.attempts, operation=call.operation, key=entry.sent_key)
         await self._settlement.dead_letter(work, death, work.span)
 
     async def _publish_or_give_back(self, work: Work, asked: Ask, entry: Entry, attempt: Span, why: str = "") -> None:
         """An outcome that is not written here, since this worker stops, is for whoever has the event next."""
         try:
-            await self._publish(work, entry, attempt, why)
+            await self._publish(work, asked, entry, attempt, why)
         except BaseException:
             self._ledger.give_back(asked, entry.attempts, maybe_sent=True)
             raise
 
-    async def _publish(self, work: Work, entry: Entry, attempt: Span, why: str = "") -> None:
+    async def _publish(self, work: Work, asked: Ask, entry: Entry, attempt: Span, why: str = "") -> None:
         """Dead letter before outcome, so that whoever sees the outcome finds the letter."""
         work.span.set_attribute(names.ROKT_STATUS, entry.status or "")
         if entry.death is not None:
             await self._settlement.dead_letter(work, entry.death, attempt)
         await self._settlement.outcome(work, entry)
         work.waits_for = "the ledger"
-        await self._ledger.published(entry.key)
+        still_ours = self._ledger.held(asked) > 0
+        await self._ledger.published(entry.key, None if still_ours else entry.settled_at_ms)
+        work.came("superseded" if entry.status == "superseded" else "succeeded")
         (self._around.log.info if entry.death is None else self._around.log.warning)(
             names.LOG_SETTLED,
             **work.place,
@@ -197,7 +204,7 @@ class Calling:
             status=entry.status,
             cart_id=entry.cart_id,
             order_id=entry.order_id,
-            idempotency_key=entry.key,
+            idempotency_key=entry.sent_key,
             attempts=entry.attempts,
             http_status=entry.http_status,
             trace_id=work.trace_id,

@@ -10,12 +10,14 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
+from worker.decode.decoder import Decoded
 from worker.errors import Abandoned, WorkerError
 from worker.lanes import Lanes, Place, lane_keys
-from worker.pipeline import Pipeline
+from worker.pipeline import Later
 from worker.record import Record
 from worker.stream.assignment import Assignment
 from worker.telemetry import names
@@ -44,21 +46,40 @@ class _Errand:
     assignment: Assignment
 
 
+class Steps(Protocol):
+    """What is done with each event: a pipeline (worker/pipeline.py), or what stands around it."""
+
+    async def decode(self, work: Work) -> Decoded:
+        """See `Pipeline.decode`."""
+
+    async def settled_before(self, works: Sequence[Work]) -> set[int]:
+        """See `Pipeline.settled_before`."""
+
+    async def settle(self, work: Work) -> Later | None:
+        """See `Pipeline.settle`."""
+
+
+def _nobody(_: Assignment, __: Work) -> None: ...
+
+
 class Dispatcher:
     """The events in hand of all assigned partitions; `max_under_way` of them are begun and not settled at one time.
 
     Of those whose turn it is the more urgent begin first, and no kind takes all the places (worker/urgency.py).
-    `fail` hears of what cannot be waited out.
+    `fail` hears of what cannot be waited out, `tell` of each record that is settled. `repeating`: what comes first is
+    thought to be settled before.
     """
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: Steps,
         *,
         max_under_way: int,
         clock: Callable[[], float],
         fail: Callable[[Exception], None],
         log: FilteringBoundLogger,
+        tell: Callable[[Assignment, Work], None] = _nobody,
+        repeating: bool = False,
     ) -> None:
         self._pipeline = pipeline
         self._clock = clock
@@ -66,7 +87,8 @@ class Dispatcher:
         self._log = log
         self._lanes: Lanes[_Errand] = Lanes()
         self._ready: Ready[Place[_Errand]] = Ready(max_under_way)
-        self._repeating = False
+        self._tell = tell
+        self._repeating = repeating
         self._parked: dict[_Errand, asyncio.TimerHandle] = {}
 
     def accept(self, batches: Sequence[tuple[Assignment, Sequence[Record]]]) -> None:
@@ -138,7 +160,7 @@ class Dispatcher:
         self._repeating = bool(settled)
         for work in works:
             if work.record.offset in settled:
-                assignment.settled(work.record)
+                self._settled(work, assignment)
             else:
                 self._line_up(_Errand(work, assignment))
         return not assignment.stop.asked and not assignment.defective
@@ -207,11 +229,15 @@ class Dispatcher:
             return
         else:
             if later is None:
-                assignment.settled(work.record)
-                self._repeating = work.settled_before
+                self._settled(work, assignment)
+                self._repeating = work.fate == "settled before"
             else:
                 self._park(place.work, later.seconds)
         self._next(place)
+
+    def _settled(self, work: Work, assignment: Assignment) -> None:
+        self._tell(assignment, work)
+        assignment.settled(work.record)
 
     def _park(self, errand: _Errand, seconds: float) -> None:
         """It makes way for those behind it, and comes back at the end of their line."""

@@ -4,6 +4,7 @@
     ├── SettingsError        wrong or missing settings; the command ends with exit code 2
     ├── RegistryUnavailable  the schema registry cannot be asked; nobody's record is to blame
     ├── LedgerUnavailable    the ledger's database cannot be asked; what was asked is asked again
+    ├── CannotReplay         what was asked for cannot be read and made again; the command says why
     ├── DeliveryFailed       the broker did not acknowledge a record of ours
     └── Abandoned            the worker was told to stop while an event was waiting; the event stays uncommitted
 
@@ -48,6 +49,18 @@ class LedgerUnavailable(WorkerError):
     def __init__(self, message: str, mend: str) -> None:
         super().__init__(message)
         self.mend = mend
+
+
+class CannotReplay(WorkerError):
+    """What is to be replayed is not there, or not as it was asked for. `mend` says what can be done.
+
+    `wrong_use`: the asker named what is not there.
+    """
+
+    def __init__(self, message: str, mend: str, *, wrong_use: bool = False) -> None:
+        super().__init__(message)
+        self.mend = mend
+        self.wrong_use = wrong_use
 
 
 class DeliveryFailed(WorkerError):

@@ -7,15 +7,16 @@ section 5.4). What is hashed is what the call means to the shop, never where or 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
-from typing import Literal
-from uuid import UUID
+from typing import Final, Literal
+
+import msgspec
 
 Operation = Literal["confirm", "cancel", "release"]
 Ids = tuple[str | None, ...]
 
-_DOMAIN = "rokt-worker/1"
+_DOMAIN: Final = "rokt-worker/1"
+_WRITTEN: Final = msgspec.json.Encoder().encode  # compact, and nothing escaped that need not be
 
 
 def confirm_key(cart_id: str, order_id: str, items: Iterable[Ids]) -> str:
@@ -33,7 +34,23 @@ def cancel_key(order_id: str, item_reservation_id: str) -> str:
     return _key("cancel", [order_id], [(item_reservation_id,)])
 
 
+def again(key: str, times: int) -> str:
+    """Key of a call that was rejected so many times and begun again; its own key for 0.
+
+    Rokt remembers the key of a call that it rejected, and would answer 409 to it.
+    """
+    return key if times == 0 else _dressed([_DOMAIN, "again", key, times])
+
+
 def _key(operation: Operation, scope: list[str], items: Iterable[Ids]) -> str:
-    named = sorted({tuple(part or "" for part in item) for item in items})
-    meaning = json.dumps([_DOMAIN, operation, scope, named], ensure_ascii=False, separators=(",", ":"))
-    return str(UUID(bytes=hashlib.sha256(meaning.encode()).digest()[:16], version=4))
+    named = sorted({tuple([part or "" for part in item]) for item in items})
+    return _dressed([_DOMAIN, operation, scope, named])
+
+
+def _dressed(meaning: list[object]) -> str:
+    """As `str(UUID(bytes=..., version=4))` does, in a quarter of its time: a dry run makes a key for every record."""
+    dressed = bytearray(hashlib.sha256(_WRITTEN(meaning)).digest()[:16])
+    dressed[6] = dressed[6] & 0x0F | 0x40
+    dressed[8] = dressed[8] & 0x3F | 0x80
+    text = dressed.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -18,7 +18,7 @@ from worker.calling import LOOK_AGAIN, Calling
 from worker.decode.decoder import Decoded, Decoder, InvalidEvent, Tombstone, Undecodable
 from worker.errors import RegistryUnavailable
 from worker.events import CartAbandoned, Event, OrderCancelled
-from worker.ledger.entries import CallOff, Wait
+from worker.ledger.entries import REDONE, Before, CallOff, Wait
 from worker.ledger.ledger import Ledger
 from worker.mapping import Call, Cancellation, NothingToDo, cancel, map_event
 from worker.settle import Settlement
@@ -93,10 +93,13 @@ class Pipeline:
             return set()
         known = asyncio.ensure_future(self._ledger.settled([call.key for call in calls.values()]))
         settled = await works[0].stop.wait(known)
-        before = {offset for offset, call in calls.items() if settled.get(call.key) == call.fingerprint}
+        before: set[int] = set()
         for work in works:
-            if work.record.offset in before:
-                key = calls[work.record.offset].key
+            call = calls.get(work.record.offset)
+            if call is not None and _stays(work, call, settled.get(call.key)):
+                before.add(work.record.offset)
+                work.came("settled before")
+                key = call.key
                 self._around.log.debug(names.LOG_SETTLED_BEFORE, **work.place, idempotency_key=key)
         return before
 
@@ -170,7 +173,8 @@ class Pipeline:
     def _process_span(self, work: Work) -> Span:
         record = work.record
         size = None if record.value is None else len(record.value)
-        span = self._around.tracing.process(Source(record.topic, record.partition, record.offset, record.headers, size))
+        source = Source(record.topic, record.partition, record.offset, record.headers, size, work.failing)
+        span = self._around.tracing.process(source)
         if work.event is not None:
             _describe(span, work.event)
         return span
@@ -181,6 +185,13 @@ def _one_call(work: Work) -> Call | None:
         return None
     asked = map_event(work.event)
     return asked if isinstance(asked, Call) else None
+
+
+def _stays(work: Work, call: Call, before: Before | None) -> bool:
+    """Whether there is nothing left to be done about a call."""
+    if before is None or before.fingerprint != call.fingerprint:
+        return False
+    return work.redo is None or before.status not in REDONE
 
 
 def _describe(span: Span, event: Event) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
-import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -16,7 +14,7 @@ from dotenv import dotenv_values
 from opentelemetry.sdk.trace import TracerProvider
 from structlog.typing import FilteringBoundLogger
 
-from worker import loading, wiring
+from worker import loading, process, wiring
 from worker.errors import WorkerError
 from worker.health import HealthServer
 from worker.rereading import Credentials, Rereading, credentials
@@ -26,8 +24,6 @@ from worker.telemetry import export, logs, names
 from worker.telemetry.metrics import Metrics
 
 CLOSE_SECONDS = 5.0
-FLUSH_SECONDS = 2.0
-LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +38,11 @@ def run(env_file: Path | None, secrets_dir: Path | None) -> Ending:
     """Runs a worker until it is told to stop. Raises SettingsError."""
     settings = loading.load(os.environ, env_file, secrets_dir)
     log = logs.configure(settings.log.format, settings.log.level)
-    _telemetry_from(env_file)
+    telemetry_from(env_file)
     provider = export.tracer_provider(os.environ)
     for name in without_effect(settings):
         log.warning(names.LOG_NO_EFFECT, setting=name, why="accepted, but this version does nothing with it yet")
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=process.loop_factory()) as runner:
         return runner.run(_run(settings, provider, log, _read_again(env_file, secrets_dir)))
 
 
@@ -63,14 +59,14 @@ async def _run(
         settings,
         tracer=provider.get_tracer("rokt-worker"),
         log=log,
-        ended=partial(_first, over),
-        failed=partial(_first, stop),
+        ended=partial(process.first, over),
+        failed=partial(process.first, stop),
     )
     health = _health(settings, worker) if settings.health.port else None
-    _on_signals(loop, partial(_first, stop, None))
+    process.on_signals(loop, partial(process.first, stop, None))
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    worker.ledger.start(partial(_first, stop))
+    worker.core.ledger.start(partial(process.first, stop))
     worker.consumer.start()
     log.info(
         names.LOG_STARTED,
@@ -126,7 +122,7 @@ def _rereading(
     return Rereading(
         read,
         credentials(settings.rokt),
-        worker.use_credentials,
+        worker.core.use_credentials,
         every_seconds=settings.rokt.credentials_seconds,
         log=log,
     )
@@ -135,48 +131,8 @@ def _rereading(
 async def _close(worker: wiring.Worker, health: HealthServer | None, provider: TracerProvider) -> None:
     if health is not None:
         await health.close()
-    await worker.publisher.close(FLUSH_SECONDS)
-    if worker.quota is not None:
-        await worker.quota.close()
-    await worker.ledger.close(CLOSE_SECONDS)
-    await worker.client.close()
-    if worker.registry is not None:
-        await worker.registry.close()
-    await _flush(provider)
-
-
-async def _flush(provider: TracerProvider) -> None:
-    """Sends the last spans; on a thread that nobody waits for, since a tracing backend may be down or slow."""
-    flushed = threading.Event()
-
-    def flush() -> None:
-        provider.force_flush(int(FLUSH_SECONDS * 1000))
-        flushed.set()
-
-    threading.Thread(target=flush, name="last-spans", daemon=True).start()
-    for _ in range(int(FLUSH_SECONDS / LOOK_SECONDS)):
-        if flushed.is_set():
-            return
-        await asyncio.sleep(LOOK_SECONDS)
-
-
-def _first(future: asyncio.Future[Exception | None], error: Exception | None) -> None:
-    if not future.done():
-        future.set_result(error)
-
-
-def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-    """The first SIGTERM or SIGINT stops; a second one leaves at once."""
-    seen: list[int] = []
-
-    def take(number: int) -> None:
-        if seen:
-            os._exit(128 + number)
-        seen.append(number)
-        stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, take, number)
+    await worker.core.close(flush_seconds=process.FLUSH_SECONDS, ledger_seconds=CLOSE_SECONDS)
+    await process.flush(provider)
 
 
 def _stack(failure: Exception) -> Exception | None:
@@ -184,16 +140,9 @@ def _stack(failure: Exception) -> Exception | None:
     return None if isinstance(failure, WorkerError) else failure
 
 
-def _telemetry_from(env_file: Path | None) -> None:
+def telemetry_from(env_file: Path | None) -> None:
+    """What the env file says of telemetry, where the environment does not."""
     if env_file is not None:
         for name, value in dotenv_values(env_file).items():
             if name.startswith("OTEL_") and value is not None:
                 os.environ.setdefault(name, value)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop

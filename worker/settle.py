@@ -67,7 +67,13 @@ class Settlement:
 
         async def write(brief: bool) -> None:
             headers = dead_letters.headers(
-                record, death, group=self._to.group, failed_at=failed_at, trace=trace, brief=brief
+                record,
+                death,
+                group=self._to.group,
+                failed_at=failed_at,
+                redrives=work.redrives,
+                trace=trace,
+                brief=brief,
             )
             with tracing.send(work.span, topic):
                 await self._publisher.publish(
@@ -75,6 +81,7 @@ class Settlement:
                 )
 
         await self._until_written(work, write, topic)
+        work.came("dead-lettered")
         work.span.set_attribute(names.ROKT_REASON, death.reason)
         self._around.log.warning(
             names.LOG_DEAD_LETTER, **work.place, reason=death.reason, message=death.message, trace_id=work.trace_id

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from worker.calling import Calling
 from worker.decode.decoder import Decoder
 from worker.dispatch import Dispatcher
 from worker.gate.gate import Gate
-from worker.gate.quota import Quota
+from worker.gate.quota import Quota, Slots
 from worker.gate.traffic import Rules
 from worker.ledger.ledger import Ledger, Terms
 from worker.pipeline import Pipeline
@@ -33,12 +33,13 @@ from worker.stream import config
 from worker.stream.brokers import Brokers
 from worker.stream.cluster import Cluster
 from worker.stream.consumer import ConsumerThread, OnLoop
-from worker.stream.consumption import Consumption, Pace
+from worker.stream.consumption import Consumption, Dispatch, Pace
 from worker.stream.losses import Losses
 from worker.stream.outcomes import AvroOutcomes, JsonOutcomes
 from worker.stream.pauses import Limits
 from worker.stream.publisher import Publisher
 from worker.stream.retention import Retention
+from worker.stream.takeover import Take
 from worker.surroundings import Surroundings
 from worker.telemetry.gate_log import teller
 from worker.telemetry.tracing import Tracing
@@ -54,24 +55,70 @@ PRUNE_ROWS = 500
 QUOTA_PAUSES = (0.1, 2.0)
 LEDGER = "ledger"
 
+MakeSlots = Callable[[Settings, Ledger, Callable[[], None]], Slots | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What takes an event from its record to its outcome, wherever the record comes from; its producer runs."""
+
+    pipeline: Pipeline
+    ledger: Ledger
+    gate: Gate
+    client: RoktClient
+    publisher: Publisher
+    quota: Slots | None
+    registry: Registry | None
+    brokers: Brokers
+    around: Surroundings
+
+    def use_credentials(self, given: Credentials) -> None:
+        """Takes others for every later attempt; on the event loop."""
+        self.client.use(given.api_key, given.tag_id)
+        self.gate.credentials_changed()
+
+    async def close(self, *, flush_seconds: float, ledger_seconds: float) -> None:
+        """Sends what is to be written, ends the lease, disconnects; within these times."""
+        await self.publisher.close(flush_seconds)
+        if self.quota is not None:
+            await self.quota.close()
+        await self.ledger.close(ledger_seconds)
+        await self.client.close()
+        if self.registry is not None:
+            await self.registry.close()
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker, built and running its producer; `consumer` is not started yet. `state` is what probes are told.
+    """A worker, built and running its producer; `consumer` is not started yet. `state` is what probes are told."""
 
-    `use_credentials` takes others for every later attempt; on the event loop.
-    """
-
+    core: Core
     consumer: ConsumerThread
     dispatcher: Dispatcher
-    publisher: Publisher
-    quota: Quota | None
-    ledger: Ledger
-    client: RoktClient
-    registry: Registry | None
     retention: Retention
     state: Callable[[], State]
-    use_credentials: Callable[[Credentials], None]
+
+
+def core(settings: Settings, *, tracer: Tracer, log: FilteringBoundLogger, slots: MakeSlots | None = None) -> Core:
+    """Puts the way of an event together, on the running event loop. Raises SettingsError where only a part can tell.
+
+    `slots` are those that its calls need, if not of the fleet's budget.
+    """
+    kafka, retry = settings.kafka, settings.retry
+    tracing = Tracing(tracer, group=kafka.group_id, link_producer=settings.tracing.producer_context == "link")
+    brokers = Brokers(log, REPEAT_SECONDS)
+    producer_config = config.producer_config(kafka, log, brokers.trouble)
+    config.check(config.consumer_config(kafka, log, brokers.trouble), producer_config)
+    backoff = Backoff(retry.initial_seconds, retry.max_seconds)
+    around = Surroundings(tracing, backoff, random.SystemRandom().random, time.monotonic, _now, log)
+    registry = parts.registry(settings.registry)
+    ledger = _ledger(settings, around)
+    client = parts.client(settings, tracing, _now)
+    publisher = Publisher(producer_config)
+    quota = (slots or _quota)(settings, ledger, lambda: gate.admit())
+    gate = _gate(settings, quota, log)
+    pipeline = _pipeline(settings, registry, ledger, client, gate, publisher, around)
+    return Core(pipeline, ledger, gate, client, publisher, quota, registry, brokers, around)
 
 
 def build(
@@ -86,25 +133,16 @@ def build(
 
     `ended` is called when the consumer's thread is over, `failed` when an event met an error that cannot be waited out.
     """
-    kafka, retry = settings.kafka, settings.retry
-    tracing = Tracing(tracer, group=kafka.group_id, link_producer=settings.tracing.producer_context == "link")
-    brokers = Brokers(log, REPEAT_SECONDS)
+    kafka = settings.kafka
+    made = core(settings, tracer=tracer, log=log)
+    ledger, gate, brokers = made.ledger, made.gate, made.brokers
     consumer_config = config.consumer_config(kafka, log, brokers.trouble)
-    producer_config = config.producer_config(kafka, log, brokers.trouble)
-    config.check(consumer_config, producer_config)
-    backoff = Backoff(retry.initial_seconds, retry.max_seconds)
-    around = Surroundings(tracing, backoff, random.SystemRandom().random, time.monotonic, _now, log)
-    registry = parts.registry(settings.registry)
-    ledger = _ledger(settings, around)
-    client = parts.client(settings, tracing, _now)
-    publisher = Publisher(producer_config)
-    quota = _quota(settings, ledger, lambda: gate.admit())
-    gate = _gate(settings, quota, log)
-    pipeline = _pipeline(settings, registry, ledger, client, gate, publisher, around)
-    dispatcher = Dispatcher(pipeline, max_under_way=kafka.max_under_way, clock=time.monotonic, fail=failed, log=log)
+    dispatcher = Dispatcher(
+        made.pipeline, max_under_way=kafka.max_under_way, clock=time.monotonic, fail=failed, log=log
+    )
     loop = asyncio.get_running_loop()
     losses = Losses(log, ask_seconds=ASK_SECONDS)
-    consumption = _consumption(settings, OnLoop(dispatcher, loop), gate, ledger, losses, log)
+    consumption = consuming(settings, made, OnLoop(dispatcher, loop), losses, log)
     retention = _retention(settings, consumption, losses, log)
     consumer = ConsumerThread(consumer_config, consumption, brokers=brokers, loop=loop, ended=ended)
 
@@ -123,11 +161,7 @@ def build(
             records_lost=losses.records,
         )
 
-    def use_credentials(given: Credentials) -> None:
-        client.use(given.api_key, given.tag_id)
-        gate.credentials_changed()
-
-    return Worker(consumer, dispatcher, publisher, quota, ledger, client, registry, retention, state, use_credentials)
+    return Worker(made, consumer, dispatcher, retention, state)
 
 
 def _quota(settings: Settings, ledger: Ledger, ready: Callable[[], None]) -> Quota | None:
@@ -135,7 +169,7 @@ def _quota(settings: Settings, ledger: Ledger, ready: Callable[[], None]) -> Quo
     return None if cap is None else Quota(cap, ledger.reserve, time.monotonic, Backoff(*QUOTA_PAUSES), ready)
 
 
-def _gate(settings: Settings, quota: Quota | None, log: FilteringBoundLogger) -> Gate:
+def _gate(settings: Settings, quota: Slots | None, log: FilteringBoundLogger) -> Gate:
     rokt, retry, circuit = settings.rokt, settings.retry, settings.circuit
     rules = Rules(
         max_concurrency=rokt.max_concurrency,
@@ -147,17 +181,25 @@ def _gate(settings: Settings, quota: Quota | None, log: FilteringBoundLogger) ->
     return Gate(rules, clock=time.monotonic, notify=teller(log), quota=quota)
 
 
-def _consumption(
-    settings: Settings, dispatch: OnLoop, gate: Gate, ledger: Ledger, losses: Losses, log: FilteringBoundLogger
+def consuming(
+    settings: Settings,
+    made: Core,
+    dispatch: Dispatch,
+    losses: Losses,
+    log: FilteringBoundLogger,
+    *,
+    topics: Sequence[str] | None = None,
+    take: Take | None = None,
 ) -> Consumption:
+    """What the consumer's thread does: of these topics if not of all, and from where the group is if not as told."""
     types = config.event_types(settings.topics)
     kinds = {topic: kind_in(configured) for topic, configured in types.items()}
 
     def held(topic: str) -> frozenset[str]:
-        return gate.stops_reading(asked_by(types[topic])) | frozenset(() if ledger.up else (LEDGER,))
+        return made.gate.stops_reading(asked_by(types[topic])) | frozenset(() if made.ledger.up else (LEDGER,))
 
     return Consumption(
-        list(types),
+        list(types if topics is None else topics),
         dispatch=dispatch,
         clock=time.monotonic,
         now_ms=_now_ms,
@@ -167,6 +209,7 @@ def _consumption(
         beginning=config.beginning(settings.kafka),
         losses=losses,
         log=log,
+        take=take,
     )
 
 
@@ -215,7 +258,7 @@ def _pipeline(
         calling=calling,
         settlement=settlement,
         cancel_wait_seconds=settings.cancel.wait_seconds,
-        confirms_wait=lambda: gate.shut_for("confirm"),
+        confirms_wait=lambda: gate.holds_up("confirm"),
         around=around,
     )
 

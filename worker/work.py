@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final, Literal, get_args
 
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from worker.decode.decoder import Decoded, InvalidEvent, Tombstone, Undecodable
 from worker.events import Event
-from worker.record import Record
+from worker.ledger.entries import Redo
+from worker.record import Headers, Record
 from worker.stopping import Stop
 from worker.telemetry.tracing import trace_id
 
 READING = "the schema registry"
+
+Fate = Literal["skipped", "settled before", "superseded", "succeeded", "dead-lettered"]
+FATES: Final[tuple[Fate, ...]] = get_args(Fate)
+"""The later ones weigh more: an event of which one call succeeded and another has a dead letter is dead-lettered."""
 
 
 @dataclass(eq=False, slots=True)
@@ -20,7 +26,9 @@ class Work:
     """A record, and who may stop it; its span from when its turn has come. `waits_for` says what it stands at.
 
     `patient_until` (monotonic seconds) is when a cancel no longer waits for its confirm; `looks` how often it did.
-    `settled_before`: nothing was left to be done.
+    `fate` is the weightiest of what became of its calls so far. `redo`: what was rejected or given up is begun again;
+    `redrives` counts how often its dead letter was, `failing` is the trace context of the attempt that failed last.
+    `calls` counts those that were settled here for it.
     """
 
     record: Record
@@ -30,7 +38,16 @@ class Work:
     waits_for: str = READING
     patient_until: float | None = None
     looks: int = 0
-    settled_before: bool = False
+    fate: Fate = "skipped"
+    redo: Redo | None = None
+    redrives: int = 0
+    failing: Headers = ()
+    calls: int = 0
+
+    def came(self, fate: Fate) -> None:
+        """Something became of it, or of one of its calls."""
+        if FATES.index(fate) > FATES.index(self.fate):
+            self.fate = fate
 
     @property
     def event(self) -> Event | None:

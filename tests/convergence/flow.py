@@ -14,6 +14,7 @@ from convergence.rokt import Fault, Rokt
 from convergence.tables import Tables
 from worker.carts import CalledOff
 from worker.events import Event, OrderCancelled
+from worker.keys import again
 from worker.ledger.entries import (
     Ask,
     CallOff,
@@ -23,6 +24,7 @@ from worker.ledger.entries import (
     GiveBack,
     Origin,
     Published,
+    Redo,
     Send,
     Settle,
     Wait,
@@ -50,6 +52,7 @@ class Task:
 
     `asked`, `sending`, `history`, `answer`: the call that is ours. `entry`: the call whose outcome is being written.
     `written`: it is. `waits_at` is the ledger's version that held it back; `hurried`: a cancel has waited enough.
+    `redo`: what was rejected or given up is begun again; the call that is ours was so many `times`.
     """
 
     event: Event
@@ -66,6 +69,8 @@ class Task:
     waits_at: int | None = None
     hurried: bool = False
     done: bool = False
+    redo: Redo | None = None
+    times: int = 0
 
     @property
     def waits_for_a_confirm(self) -> bool:
@@ -73,9 +78,9 @@ class Task:
         return self.calling_off is not None and self.waits_at is not None
 
 
-def begin(event: Event, owner: str, life: int, books: Books) -> Task:
+def begin(event: Event, owner: str, life: int, books: Books, redo: Redo | None = None) -> Task:
     """An event that was read just now."""
-    task = Task(event, owner, life)
+    task = Task(event, owner, life, redo=redo)
     match map_event(event):
         case NothingToDo():
             books.skip(event)
@@ -122,13 +127,19 @@ def _call_off(task: Task, items: tuple[CallItem, ...], world: World) -> Task:
 def _ask(task: Task, world: World) -> Task:
     call = task.calls[0]
     origin = Origin(task.event.event_id, 0, "topic", 0, 0, None)
-    ask = Ask(call, origin, task.owner, task.life)
+    ask = Ask(call, origin, task.owner, task.life, task.redo)
     match world.ledger.work(ask):
-        case Send(items, attempts, maybe_sent):
+        case Send(items, attempts, maybe_sent, times):
             world.books.sent(call)
             sending = call if items == call.items else reduced(task.event, call, items)
             return replace(
-                task, asked=ask, sending=sending, history=History(attempts, maybe_sent), answer=None, waits_at=None
+                task,
+                asked=ask,
+                sending=replace(sending, key=again(call.key, times)),
+                history=History(attempts, maybe_sent),
+                answer=None,
+                waits_at=None,
+                times=times,
             )
         case Wait():
             return replace(task, waits_at=world.ledger.version)
@@ -147,7 +158,8 @@ def _ask(task: Task, world: World) -> Task:
 
 def _attempt(task: Task, world: World) -> Task:
     assert task.sending is not None
-    settled = world.ledger.entries[task.sending.key].status
+    assert task.asked is not None
+    settled = world.ledger.entries[task.asked.call.key].status
     assert settled is None, f"a call that was settled as {settled} is made again"
     return replace(task, answer=world.rokt.attempt(task.sending, world.fault(task.sending)))
 
@@ -162,7 +174,7 @@ def _judge(task: Task, asked: Ask, answer: Answer, world: World) -> Task:
         reason = "unknown-outcome" if history.maybe_applied else "exhausted"
         items = tuple(map(not_done, task.sending.items))
         verdict = Settled("dead", items, None, history.attempts, Death(reason, ""))  # type: ignore[arg-type]
-    entry = world.ledger.work(Settle(asked, verdict))
+    entry = world.ledger.work(Settle(asked, verdict, task.times))
     assert isinstance(entry, Entry)
     assert entry.status is not None
     return replace(task, entry=entry, answer=None)
@@ -172,7 +184,9 @@ def _publish(task: Task, entry: Entry, world: World) -> Task:
     if not task.written:
         world.books.publish(task.event, entry)
         return replace(task, written=True)
-    world.ledger.work(Published(entry.key))
+    world.ledger.work(Published(entry.key, entry.settled_at_ms))
+    if task.redo is not None and entry.token != task.life:
+        return replace(task, asked=None, entry=None, written=False)  # another's, written for it: asked for once more
     return _next(task, world)
 
 

@@ -41,13 +41,17 @@ _NONE = _NoChance()
 
 
 class Rokt:
-    """`odd` counts, by key, what a caller that does nothing twice leaves at zero; `forgotten` keys were known once."""
+    """`odd` counts, by key, what a caller that does nothing twice leaves at zero; `forgotten` keys were known once.
+
+    While it is `rejecting`, it judges every confirm wrongly.
+    """
 
     def __init__(self) -> None:
         self._sandbox = Sandbox(Rules(), lambda: 0.0, _NONE)
         self.keys: frozenset[str] = frozenset()
         self.forgotten: frozenset[str] = frozenset()
         self.odd: Counter[tuple[str, str]] = Counter()
+        self.rejecting = False
 
     def attempt(self, call: Call, fault: Fault) -> Answer:
         """One attempt at a call, as its sender sees it."""
@@ -78,11 +82,15 @@ class Rokt:
         copy._sandbox._orders = dict(self._sandbox._orders)
         copy._sandbox._oddities = Counter(self._sandbox._oddities)
         copy.keys, copy.forgotten, copy.odd = self.keys, self.forgotten, Counter(self.odd)
+        copy.rejecting = self.rejecting
         return copy
 
     def _process(self, call: Call) -> tuple[int, bytes]:
         if call.key in self.keys:
             return 409, b"{}"
+        if self.rejecting and call.operation == "confirm":
+            self.keys |= {call.key}
+            return 422, b"{}"
         message = msgspec.json.decode(call.body, type=MESSAGES[call.operation])
         if isinstance(message, Cancel):
             found = self._sandbox._reservations.get(message.item_reservation_id)

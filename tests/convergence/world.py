@@ -10,6 +10,7 @@ from convergence.flow import Task, begin, step, stop
 from convergence.rokt import Fault, Rokt
 from convergence.tables import Tables
 from worker.events import Event
+from worker.ledger.entries import Redo
 from worker.mapping import Call
 
 
@@ -18,12 +19,14 @@ class Stream:
     """One topic, of one cart: its events in order, who reads it, and how far that one is.
 
     `tasks` are under way; all before `position` but these are done. At most one of them is not waiting for a confirm.
+    With a `redo` it is no topic but somebody who redrives its events, once there are dead letters of them.
     """
 
     events: tuple[Event, ...]
     owner: str
     position: int = 0
     tasks: tuple[tuple[int, Task], ...] = ()
+    redo: Redo | None = None
 
     @property
     def committed(self) -> int:
@@ -74,7 +77,7 @@ class World:
 
     @property
     def finished(self) -> bool:
-        read = all(not stream.tasks and stream.position == len(stream.events) for stream in self.streams.values())
+        read = all(not stream.tasks and not self._may_begin(stream) for stream in self.streams.values())
         return read and not self.strays
 
     def steps(self) -> Iterator[Step]:
@@ -84,11 +87,18 @@ class World:
             for number, task in busy or stream.tasks:
                 if task.waits_at is None or task.waits_at < self.ledger.version:
                     yield Step(topic, number, task)
-            if not busy and stream.position < len(stream.events):
+            if not busy and self._may_begin(stream):
                 yield Step(topic, stream.position, None)
         for number, task in enumerate(self.strays):
             if task.waits_at is None or task.waits_at < self.ledger.version:
                 yield Step("", number, task, stray=True)
+
+    def _may_begin(self, stream: Stream) -> bool:
+        """Whether it has one more event."""
+        if stream.position == len(stream.events):
+            return False
+        event = stream.events[stream.position]
+        return stream.redo is None or any(id_ == event.event_id for id_, _, _ in self.books.letters)
 
     def impatience(self) -> Iterator[Step]:
         """The cancels that wait for a confirm, each as it has waited enough."""
@@ -112,7 +122,7 @@ class World:
         topic, stream = what.topic, self.streams[what.topic]
         if what.task is None:
             self.lives = {**self.lives, topic: self.lives[topic] + 1}
-            task = begin(stream.events[what.number], stream.owner, self.lives[topic], self.books)
+            task = begin(stream.events[what.number], stream.owner, self.lives[topic], self.books, stream.redo)
             stream = replace(stream, position=what.number + 1)
         elif what.hurry:
             task = replace(what.task, hurried=True, waits_at=-1)
@@ -158,7 +168,7 @@ class World:
             if stream.owner == owner:
                 for _, task in stream.tasks:
                     end(task)
-                self.streams[topic] = Stream(stream.events, heir, stream.committed)
+                self.streams[topic] = Stream(stream.events, heir, stream.committed, redo=stream.redo)
         self.ledger.live |= {heir}
 
     def _note_interrupted(self, task: Task) -> None:

@@ -93,8 +93,8 @@ class Clerk:
     async def put(self, ask: Ask) -> Answer:
         return cast("Answer", await self._one(ask))
 
-    async def settle(self, ask: Ask, what: Settled | None = None) -> Entry:
-        entry = await self._one(Settle(ask, what or settled(ask.call)))
+    async def settle(self, ask: Ask, what: Settled | None = None, redo: int = 0) -> Entry:
+        entry = await self._one(Settle(ask, what or settled(ask.call), redo))
         assert isinstance(entry, Entry)
         return entry
 
@@ -110,8 +110,8 @@ class Clerk:
     async def give_back(self, ask: Ask, attempts: int = 0, *, maybe_sent: bool = False) -> None:
         assert await self._one(GiveBack(ask, attempts, maybe_sent)) is None
 
-    async def publish(self, call: Call) -> None:
-        assert await self._one(Published(call.key)) is None
+    async def publish(self, call: Call, settled_at_ms: int | None = None) -> None:
+        assert await self._one(Published(call.key, settled_at_ms)) is None
 
     async def call_off(self, order: str, *items: CallItem, waited: bool = False) -> Reply:
         return await self._one(CallOff(order, items, waited))

@@ -14,7 +14,7 @@ from infra.ledger_front import Heard
 from infra.memory_ledger import MemoryStore, Shelf
 from worker.errors import LedgerUnavailable
 from worker.ledger.budgets import Reserved
-from worker.ledger.entries import Ask, Request
+from worker.ledger.entries import Ask, Before, Request
 from worker.ledger.ledger import Ledger, Terms
 from worker.ledger.page import Reply
 from worker.retry import Backoff
@@ -55,7 +55,7 @@ class Moody(MemoryStore):
             raise LedgerUnavailable("the connection broke", "wait")
         return replies
 
-    async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
+    async def settled(self, keys: Sequence[str]) -> dict[str, Before]:
         self._look()
         return await super().settled(keys)
 
@@ -64,9 +64,11 @@ class Moody(MemoryStore):
         self.renewed += 1
         await super().renew(owner, seconds)
 
-    async def reserve(self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int) -> Reserved:
+    async def reserve(
+        self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int, *, spare: bool = False
+    ) -> Reserved:
         self._look()
-        return await super().reserve(name, count, interval_us, lead_us, max_ahead_us)
+        return await super().reserve(name, count, interval_us, lead_us, max_ahead_us, spare=spare)
 
     async def prune(self, days: int, limit: int) -> int:
         self.pruned += 1

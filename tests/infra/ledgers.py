@@ -46,6 +46,9 @@ class Database(Protocol):
     def outgrow(self) -> None:
         """Makes its schema a later one than this worker knows. It has been opened before."""
 
+    def go_back(self) -> None:
+        """Makes its schema the first one. It has been opened before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -74,6 +77,9 @@ class Memory:
     def outgrow(self) -> None:
         self.shelf.version += 1
 
+    def go_back(self) -> None:
+        self.shelf.version = 1
+
 
 class Sqlite:
     """A file in a folder of the test's own."""
@@ -90,6 +96,12 @@ class Sqlite:
 
     def outgrow(self) -> None:
         self.sql("PRAGMA user_version = 1000")
+
+    def go_back(self) -> None:
+        for table in ("kept", "notes", "budgets"):
+            self.sql(f"DROP TABLE {table}")
+        self.sql("ALTER TABLE calls DROP COLUMN redo")
+        self.sql("PRAGMA user_version = 1")
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         connection = sqlite3.connect(self.path, isolation_level=None)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from worker.carts import Order, Reservation
 from worker.errors import WorkerError
 from worker.ledger.budgets import Budget, Reserved, reserved
-from worker.ledger.entries import Entry, Request, Touched, touched
+from worker.ledger.entries import Before, Entry, Request, Touched, touched
 from worker.ledger.notes import Searched, mark, packed, unpacked
 from worker.ledger.page import Page, Reply
 
 T = TypeVar("T")
 
 DAY_MS = 24 * 60 * 60 * 1000
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(slots=True)
@@ -31,6 +31,7 @@ class Shelf:
     budgets: dict[str, Budget] = field(default_factory=dict)
     changed_ms: dict[tuple[str, str], int] = field(default_factory=dict)
     notes: list[tuple[bytes, str, int]] = field(default_factory=list)
+    kept: dict[str, dict[int, str]] = field(default_factory=dict)
     version: int = VERSION
 
     def live(self) -> frozenset[str]:
@@ -72,10 +73,10 @@ class MemoryStore:
             shelf.notes.append((*packed(page.noted), page.now_ms))
         return replies
 
-    async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
+    async def settled(self, keys: Sequence[str]) -> dict[str, Before]:
         """See `Store.settled`."""
         found = (self._shelf.calls.get(key) for key in keys)
-        return {e.key: e.fingerprint for e in found if e is not None and e.status is not None and e.published}
+        return {e.key: Before(e.fingerprint, e.status) for e in found if e and e.status is not None and e.published}
 
     async def renew(self, owner: str, seconds: float) -> None:
         """See `Store.renew`."""
@@ -85,11 +86,34 @@ class MemoryStore:
         """See `Store.retire`."""
         self._shelf.owners.pop(owner, None)
 
-    async def reserve(self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int) -> Reserved:
+    async def reserve(
+        self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int, *, spare: bool = False
+    ) -> Reserved:
         """See `Store.reserve`."""
         before, now_us = self._shelf.budgets.get(name), self._shelf.now_ms() * 1000
-        answer, self._shelf.budgets[name] = reserved(before, count, interval_us, lead_us, max_ahead_us, now_us)
+        answer, self._shelf.budgets[name] = reserved(
+            before, count, interval_us, lead_us, max_ahead_us, now_us, spare=spare
+        )
         return answer
+
+    async def kept(self, room: str, first: int, last: int) -> dict[int, str]:
+        """See `Store.kept`."""
+        return {n: value for n, value in self._shelf.kept.get(room, {}).items() if first <= n < last}
+
+    async def keep(self, room: str, values: Mapping[int, str]) -> None:
+        """See `Store.keep`."""
+        self._shelf.kept.setdefault(room, {}).update(values)
+
+    async def swap(self, room: str, number: int, old: str | None, new: str) -> bool:
+        """See `Store.swap`."""
+        kept = self._shelf.kept.setdefault(room, {})
+        if kept.get(number) == old:
+            kept[number] = new
+        return kept[number] == new
+
+    async def drop(self, room: str, below: int) -> None:
+        """See `Store.drop`."""
+        self._shelf.kept[room] = {n: v for n, v in self._shelf.kept.get(room, {}).items() if n >= below}
 
     async def prune(self, days: int, limit: int) -> int:
         """See `Store.prune`."""

@@ -43,6 +43,12 @@ class PostgresLedger:
     def outgrow(self) -> None:
         self.sql("INSERT INTO ledger_schema (version) VALUES (1000)")
 
+    def go_back(self) -> None:
+        for table in ("kept", "notes", "budgets"):
+            self.sql(f"DROP TABLE ledger_{table}")
+        self.sql("ALTER TABLE ledger_calls DROP COLUMN redo")
+        self.sql("DELETE FROM ledger_schema WHERE version > 1")
+
     def sql(self, statement: str) -> list[Any]:
         return self.server.sql(statement, self.name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, cast
 
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
@@ -21,6 +21,7 @@ from worker.stream.horizon import Log
 from worker.stream.losses import Losses
 from worker.stream.pauses import Limits
 from worker.stream.retention import Retention
+from worker.stream.takeover import Take
 from worker.work import Work
 
 PLACE = ("orders", 0)
@@ -71,7 +72,11 @@ class Partitions:
 
 
 class Nobody:
-    def accept(self, _: object) -> None: ...
+    def __init__(self) -> None:
+        self.accepted: list[Record] = []
+
+    def accept(self, batches: Sequence[tuple[Assignment, Sequence[Record]]]) -> None:
+        self.accepted += [record for _, batch in batches for record in batch]
 
     def close(self, _: object, seconds: float) -> Closing:
         raise AssertionError(seconds)
@@ -80,15 +85,16 @@ class Nobody:
 class Reading:
     """A member that reads one partition, and what it says."""
 
-    def __init__(self, client: Partitions, beginning: Beginning = AT_THE_START) -> None:
+    def __init__(self, client: Partitions, beginning: Beginning = AT_THE_START, take: Take | None = None) -> None:
         self.logger = CapturingLogger()
         log = cast("FilteringBoundLogger", self.logger)
         self.client = client
         self.losses = Losses(log, ask_seconds=5.0)
         self.held: frozenset[str] = frozenset()
+        self.nobody = Nobody()
         self.consumption = Consumption(
             ["orders"],
-            dispatch=cast("Dispatch", Nobody()),
+            dispatch=cast("Dispatch", self.nobody),
             clock=lambda: 0.0,
             now_ms=lambda: 0,
             held=lambda _: self.held,
@@ -97,6 +103,7 @@ class Reading:
             beginning=beginning,
             losses=self.losses,
             log=log,
+            take=take,
         )
         self.consumption.begin(cast("Client", client))
 

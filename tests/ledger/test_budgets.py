@@ -150,3 +150,26 @@ async def test_groups_and_slots_at_once_are_both_done(database: Database) -> Non
         assert_apart(reserved, INTERVAL)
     finally:
         await asyncio.gather(*(store.close() for store in stores))
+
+
+@on_loop
+async def test_spare_slots_are_given_only_while_nobody_has_slots_ahead(database: Database) -> None:
+    async with opened(database) as store:
+        spare = await store.reserve("calls", 2, INTERVAL, SECOND, HOUR, spare=True)
+        assert spare.given
+        assert spare.start_us >= spare.now_us + SECOND
+
+        await reserve(store, 10, MINUTE)
+        assert not (await store.reserve("calls", 1, INTERVAL, SECOND, HOUR, spare=True)).given
+        assert (await store.reserve("others", 1, INTERVAL, SECOND, HOUR, spare=True)).given
+        database.age(11 * 60)
+        assert (await store.reserve("calls", 1, INTERVAL, SECOND, HOUR, spare=True)).given
+
+
+@on_loop
+async def test_asking_for_spare_slots_in_vain_takes_none(database: Database) -> None:
+    async with opened(database) as store:
+        first = await reserve(store, 10, SECOND)
+        for _ in range(5):
+            assert not (await store.reserve("calls", 3, MINUTE, 0, HOUR, spare=True)).given
+        assert (await reserve(store, 1)).start_us == first.start_us + 10 * SECOND

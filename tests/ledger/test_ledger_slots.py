@@ -57,7 +57,7 @@ async def test_a_ledger_that_gives_no_slots_is_up_for_all_else() -> None:
     async with started() as scene:
         await until(lambda: scene.ledger.up)
 
-        async def refuse(*_: object) -> None:
+        async def refuse(*_: object, **__: object) -> None:
             raise LedgerUnavailable("no right to this table", "grant it")
 
         scene.store.reserve = refuse
@@ -71,7 +71,7 @@ async def test_a_ledger_that_gives_no_slots_is_up_for_all_else() -> None:
 async def test_a_defect_is_in_the_log_and_reaches_the_one_who_asked() -> None:
     async with started() as scene:
 
-        async def fail(*_: object) -> None:
+        async def fail(*_: object, **__: object) -> None:
             raise ZeroDivisionError
 
         scene.store.reserve = fail

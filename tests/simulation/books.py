@@ -6,15 +6,18 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from itertools import chain
 from typing import Any
 
 from simulation.broker import Partition
+from simulation.core import OUTCOMES, SUFFIX
 from simulation.history import CANCELS, CHECKOUTS, NO_ITEM, SOURCES, Effect, Publication, effects_of
-from simulation.instance import OUTCOMES, SUFFIX
+from simulation.redriver import Redrive
 from simulation.rokt import Sent
-from simulation.world import World
+from simulation.world import EPOCH, World
+from worker.keys import again
 from worker.record import Record
 
 Position = tuple[str, int, int]
@@ -38,16 +41,30 @@ class Letter:
         told = self.headers
         return told["dlq.source.topic"], int(told["dlq.source.partition"]), int(told["dlq.source.offset"])
 
+    @property
+    def key(self) -> str:
+        return self.headers["dlq.idempotency-key"]
+
+    @property
+    def redrives(self) -> int:
+        return int(self.headers["dlq.redrives"])
+
+    @property
+    def failed_at(self) -> float:
+        return _virtual(self.headers["dlq.failed-at"])
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An outcome record, in terms of effects; `index` as above."""
+    """An outcome record, in terms of effects; `index` as above. `taken` are those that it says succeeded."""
 
     index: int
     key: str
     status: str
     source: Position
     effects: tuple[Effect, ...]
+    taken: tuple[Effect, ...]
+    settled_at: float
 
 
 class Books:
@@ -86,6 +103,43 @@ class Books:
             for effect in effects_of(sent.operation, sent.body):
                 found[effect].append(sent)
         return found
+
+    @cached_property
+    def base_of(self) -> dict[str, tuple[str, int]]:
+        """For every key that was tried or is in an outcome: the call's own, and how often it had been begun again."""
+        found = {key: (key, 0) for key in (*(s.key for s in self.world.rokt.tried), *(o.key for o in self.outcomes))}
+        if self.redrives:
+            for key in list(found):
+                for times in range(1, len(self.redrives) + 1):
+                    if (later := again(key, times)) in found:
+                        found[later] = (key, times)
+        return found
+
+    @cached_property
+    def firsts(self) -> dict[str, Outcome]:
+        """The first outcome of each call, by its own key."""
+        found: dict[str, Outcome] = {}
+        for outcome in self.outcomes:
+            found.setdefault(self.base_of[outcome.key][0], outcome)
+        return found
+
+    @cached_property
+    def calls(self) -> dict[str, list[Sent]]:
+        """Every request by its call's own key, in the order in which they were sent."""
+        found: dict[str, list[Sent]] = defaultdict(list)
+        for sent in self.world.rokt.sent:
+            found[self.base_of[sent.key][0]].append(sent)
+        return found
+
+    @cached_property
+    def redrives(self) -> list[Redrive]:
+        """Every letter that a redriver had in hand."""
+        return self.world.redriving.redrives if self.world.redriving is not None else []
+
+    @cached_property
+    def redriven(self) -> set[Position]:
+        """The records of those letters."""
+        return {redrive.source for redrive in self.redrives}
 
     @cached_property
     def taken(self) -> dict[Effect, float]:
@@ -180,8 +234,9 @@ class Books:
 
     @cached_property
     def _outcomes_of(self) -> dict[Effect, list[tuple[Position, int]]]:
+        """Of a call that was begun again only the first: a later one may name what was left out before."""
         found: dict[Effect, list[tuple[Position, int]]] = defaultdict(list)
-        for outcome in self.outcomes:
+        for outcome in self.firsts.values() if self.redrives else self.outcomes:
             for effect in outcome.effects:
                 found[effect].append((outcome.source, outcome.index))
         return found
@@ -227,5 +282,12 @@ def _outcome(index: int, told: dict[str, Any]) -> Outcome:
     else:
         scope = told["orderId"] if operation == "confirm" else told["cartId"]
         effects = [(operation, scope, item["cartItemId"]) for item in items] or [(operation, scope, NO_ITEM)]
+    taken = tuple(effect for effect, item in zip(effects, items, strict=False) if item["success"])
     source = (told["sourceTopic"], told["sourcePartition"], told["sourceOffset"])
-    return Outcome(index, told["idempotencyKey"], told["status"], source, tuple(chain(effects)))
+    at = _virtual(told["settledAt"])
+    return Outcome(index, told["idempotencyKey"], told["status"], source, tuple(chain(effects)), taken, at)
+
+
+def _virtual(moment: str) -> float:
+    """Virtual seconds, from a text that is cut to milliseconds."""
+    return datetime.fromisoformat(moment).timestamp() - EPOCH

@@ -10,6 +10,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from simulation.books import Books, Position, by_key, refused
+from simulation.checks_of_redriving import (
+    begins_again_for_the_last_letter_only,
+    begins_nothing_again_that_is_done_with,
+    confirms_nothing_that_was_cancelled,
+    redriven_letters_end,
+    sends_no_key_again_that_was_rejected,
+)
 from simulation.checks_of_the_gate import (
     gives_up_only_poison,
     knocks_once_in_a_while,
@@ -19,6 +26,7 @@ from simulation.checks_of_the_gate import (
 )
 from simulation.conditions import WITH_LEDGER
 from simulation.history import CANCELS, Effect, Publication, effects_of
+from simulation.rokt import Sent
 from worker.handover import from_text
 
 FORGETFUL = 3600.0
@@ -105,8 +113,8 @@ def keeps_each_carts_order(books: Books) -> Iterator[str]:
     for name, positions in books.lanes():
         before = -1.0
         for position in positions:
-            if WITH_LEDGER and position[0] == CANCELS:
-                continue  # it may wait for its confirm, and others go ahead
+            if WITH_LEDGER and (position[0] == CANCELS or position in books.redriven):
+                continue  # it may wait for its confirm, or be given up, and others go ahead
             fresh = [effect for effect in books.published[position].effects if books.first[effect] == position]
             moments = [books.taken[effect] for effect in fresh if effect in books.taken]
             if moments and min(moments) < before:
@@ -130,7 +138,8 @@ def has_one_key_for_each_call(books: Books) -> Iterator[str]:
         known = meanings.setdefault(sent.key, meaning)
         if known[:2] != meaning[:2] or not known[2] >= meaning[2]:
             yield f"{sent.key} stands for {meanings[sent.key]} and for {meaning}"
-        if keys.setdefault(meaning, sent.key) != sent.key:
+        base, _ = books.base_of[sent.key]
+        if keys.setdefault(meaning, base) != base:
             yield f"{meaning} has the keys {keys[meaning]} and {sent.key}"
 
 
@@ -148,9 +157,8 @@ def commits_what_is_settled_and_nothing_else(books: Books) -> Iterator[str]:
 
 def writes_true_outcomes(books: Books) -> Iterator[str]:
     """A call that is said to have succeeded was applied; one said to be a duplicate had been judged before."""
-    requests = by_key(books.world.rokt.sent)
     for outcome in books.outcomes:
-        sent = requests[outcome.key]
+        sent = books.calls[books.base_of[outcome.key][0]]
         match outcome.status:
             case "succeeded" | "partial" if not any(s.applied for s in sent):
                 yield f"{outcome.key} is {outcome.status} for {_at(outcome.source)}, and was not applied"
@@ -167,9 +175,16 @@ def has_no_effective_double(books: Books) -> Iterator[str]:
 
 
 def releases_nothing_that_is_sold(books: Books) -> Iterator[str]:
-    summary = books.world.rokt.sandbox.rokt.summary()
-    if summary["release_of_confirmed"]:
-        yield f"a release named {summary['release_of_confirmed']} confirmed items"
+    """But what was given up before the confirm was sent, and was on its way for longer than that."""
+    confirms = [sent for sent in books.world.rokt.sent if sent.operation == "confirm" and sent.applied]
+    for sent in books.world.rokt.sent:
+        if sent.operation == "release" and sent.processed_at is not None:
+            for sold in confirms:
+                late = (sold.processed_at or 0.0) > sent.processed_at
+                if late or _taken(sold).isdisjoint(_named(sent)):
+                    continue
+                if sent.over_at is None or sold.sent_at < sent.over_at:
+                    yield f"the release {sent.number} came to Rokt after the confirm {sold.number} of the same item"
 
 
 def repeats_nothing_in_peace(books: Books) -> Iterator[str]:
@@ -186,20 +201,21 @@ def repeats_nothing_in_peace(books: Books) -> Iterator[str]:
 
 
 def repeats_no_call_that_was_answered(books: Books) -> Iterator[str]:
-    for key, requests in by_key(books.world.rokt.sent).items():
+    """But, when a redrive asks for it, what failed inside the 2xx: under another key."""
+    for key, requests in books.calls.items():
         for earlier in requests:
             if earlier.heard is None or earlier.over_at is None or not 200 <= earlier.heard < 300:
                 continue
             crashed = earlier.by.crashed_at
             if crashed is not None and crashed < earlier.over_at + SETTLING_SECONDS:
                 continue
-            later = [s.number for s in requests if s.sent_at > earlier.over_at]
+            later = [s.number for s in requests if s.sent_at > earlier.over_at and not _asks_for_the_rest(s, earlier)]
             if later:
                 yield f"{key} was answered {earlier.heard} ({earlier.number}) and sent again: {later}"
 
 
 def has_no_call_twice_under_way(books: Books) -> Iterator[str]:
-    for key, requests in by_key(books.world.rokt.sent).items():
+    for key, requests in books.calls.items():
         for earlier, later in pairwise(requests):
             if earlier.by is not later.by and (earlier.over_at is None or later.sent_at < earlier.over_at):
                 yield f"{key}: {earlier.by.name} and {later.by.name} had it under way at once"
@@ -211,8 +227,9 @@ def buries_nothing_that_was_done(books: Books) -> Iterator[str]:
         resolved = position in books.published and books.may_be_resolved(books.published[position])
         lost = resolved or any(books.lost(effect) for effect in effects)
         forgotten = lost and books.world.conditions.key_ttl < FORGETFUL
-        rejected = any(letter.reason == "rejected" for letter in letters)
-        if effects and rejected and not forgotten and books.taken.keys() >= {*effects}:
+        rejected = [letter.failed_at for letter in letters if letter.reason == "rejected"]
+        done = [books.taken[effect] for effect in effects if effect in books.taken]
+        if effects and rejected and not forgotten and len(done) == len(effects) and max(done) < min(rejected):
             yield f"{_at(position)} is a dead letter, and all of it was done"
 
 
@@ -238,7 +255,26 @@ CHECKS: tuple[Check, ...] = (
     Check("in an outage there is one call in a while", knocks_once_in_a_while),
     Check("nothing is sent before Rokt's wait is over", waits_as_long_as_it_was_asked_to),
     Check("where all is rejected it stops", stops_when_all_is_rejected),
+    Check("every redriven letter ends", redriven_letters_end),
+    Check("what is done with is never begun again", begins_nothing_again_that_is_done_with),
+    Check("a call is begun again for its last letter only", begins_again_for_the_last_letter_only),
+    Check("a key that was rejected is never sent again", sends_no_key_again_that_was_rejected),
+    Check("nothing is confirmed that was cancelled", confirms_nothing_that_was_cancelled),
 )
+
+
+def _named(sent: Sent) -> set[tuple[str, str]]:
+    return {(sent.body["cartId"], item["cartItemId"]) for item in sent.body.get("items", ())}
+
+
+def _taken(sent: Sent) -> set[tuple[str, str]]:
+    return {(cart, item) for cart, item in _named(sent) if item not in sent.refused_items}
+
+
+def _asks_for_the_rest(later: Sent, earlier: Sent) -> bool:
+    """Whether it asks for nothing but what failed in an earlier request, and under another key."""
+    asked = {item for _, _, item in effects_of(later.operation, later.body)}
+    return later.key != earlier.key and asked <= earlier.refused_items
 
 
 def _superseded(books: Books, publication: Publication) -> bool:

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from simulation.books import Books, Letter
+from simulation.core import MAX_RETRY_AFTER_SECONDS
 from simulation.failing import GIVEN_UP, NO_DIFFERENCE, Failing, end_of
-from simulation.instance import MAX_RETRY_AFTER_SECONDS
 from simulation.processes import Process
+from simulation.redriver import REJECTIONS
 from simulation.rokt import Sent
 
 
@@ -36,7 +37,7 @@ def says_truly_that_nothing_was_done(books: Books) -> Iterator[str]:
     for letters in books.letters.values():
         for letter in letters:
             sents = failing.by_key[letter.headers["dlq.idempotency-key"]]
-            if letter.reason == "exhausted" and any(sent.applied for sent in sents):
+            if letter.reason == "exhausted" and any(s.applied and s.sent_at < letter.failed_at for s in sents):
                 yield f"{letter.source} is exhausted, and was done: {[sent.number for sent in sents]}"
 
 
@@ -74,8 +75,9 @@ def stops_when_all_is_rejected(books: Books) -> Iterator[str]:
     }
     last = {key: [s for s in failing.by_key[key] if s.heard in range(400, 500)][-1:] for key in rejected}
     settling = {id(sent) for sents in last.values() for sent in sents}
-    limit = books.world.conditions.rejections
+    redrivers = {redrive.by for redrive in books.redrives}
     for process, sents in _ended(books).items():
+        limit = REJECTIONS if process in redrivers else books.world.conditions.rejections
         carts: set[str] = set()
         for sent in sents:
             if id(sent) in settling:
@@ -89,7 +91,9 @@ def stops_when_all_is_rejected(books: Books) -> Iterator[str]:
 
 def _is_rejection(letter: Letter) -> bool:
     """Whether an attempt before may have been done, and then the call was rejected."""
-    return letter.headers["dlq.http.status"] in ("401", "403", "404") and letter.reason == "unknown-outcome"
+    return (
+        letter.headers["dlq.http.status"] in ("401", "403", "404", "410", "413") and letter.reason == "unknown-outcome"
+    )
 
 
 def _ended(books: Books) -> dict[Process, list[Sent]]:

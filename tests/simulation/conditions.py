@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
@@ -54,7 +54,34 @@ MANY, POISONED, LONG = 0.02, 0.15, 0.04
 """How probable many carts are, a cart that fails for good, and an outage of minutes."""
 FEW = 49
 """So few carts that are rejected in a row may be at fault themselves: then only a customer's success tells that."""
+REDRIVEN = 0.3
+ILL = 0.7
+ILLNESSES = (
+    Faults(errors={404: 1.0}),
+    Faults(errors={410: 0.7}, reset_after=0.3),
+    Faults(errors={413: 0.7}, errors_after={500: 0.3}),
+    Faults(errors={429: 1.0}),
+    Faults(errors={503: 1.0}),
+    Faults(errors_after={500: 1.0}),
+    Faults(timeout_before=0.5, timeout_after=0.5),
+)
 PEACEFUL: tuple[Mishap, ...] = ("join", "leave")
+
+
+@dataclass(frozen=True, slots=True)
+class Redrives:
+    """Dead letters are redriven, in the storm so many times; what they died of is `mended` at that share of it.
+
+    Until then Rokt judges the `declined` carts wrongly, has an illness with one cart, and fails items whose id has the
+    `marker` in it. `seed` is for what the redrivers draw.
+    """
+
+    seed: int
+    rounds: int
+    mended: float
+    declined: frozenset[str]
+    illness: Faults | None
+    marker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +128,7 @@ class Conditions:
     customers: bool
     manners: Manners
     delivery: Delivery
+    redrives: Redrives | None = None
 
 
 def draw(chance: Random) -> Conditions:
@@ -113,7 +141,7 @@ def draw(chance: Random) -> Conditions:
     rejections = 50 if peaceful or carts > FEW else some((3, 5, 50, 50))
     customers = poison is not None or rejections <= FEW
     roomy = customers or carts > FEW
-    return Conditions(
+    drawn = Conditions(
         peaceful=peaceful,
         carts=carts,
         partitions=some((1, 2, 3)),
@@ -148,6 +176,30 @@ def draw(chance: Random) -> Conditions:
         customers=customers,
         manners=_manners(chance, peaceful=peaceful),
         delivery=Delivery() if peaceful else _delivery(chance),
+    )
+    return replace(drawn, redrives=_redrives(_apart(chance), carts, peaceful=peaceful))
+
+
+def _apart(chance: Random) -> Random:
+    """A source of its own, which takes nothing from the other."""
+    copy = Random()
+    copy.setstate(chance.getstate())
+    return Random(copy.getrandbits(64) + 1)
+
+
+def _redrives(chance: Random, carts: int, *, peaceful: bool) -> Redrives | None:
+    if chance.random() > REDRIVEN:
+        return None
+    some, numbers = chance.choice, chance.sample(range(carts), min(carts, 3))
+    return Redrives(
+        seed=chance.getrandbits(32),
+        rounds=chance.randint(1, 5),
+        mended=chance.uniform(0.2, 0.9),
+        declined=frozenset(f"cart-{number}" for number in numbers[: chance.randint(0, 2)]),
+        illness=None
+        if peaceful or chance.random() > ILL
+        else changed(some(ILLNESSES), only_carts=f"cart-{numbers[-1]}"),
+        marker=some(("fail-", "-1", "-0")),
     )
 
 

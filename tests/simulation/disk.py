@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from infra.memory_ledger import MemoryStore, Shelf
 from simulation.processes import Process
 from worker.errors import LedgerUnavailable
 from worker.ledger.budgets import Reserved
-from worker.ledger.entries import Request, Touched
+from worker.ledger.entries import Before, Request, Touched
 from worker.ledger.notes import Searched
 from worker.ledger.page import Page, Reply
 
@@ -48,7 +48,7 @@ class SimulatedStore:
         kinds = ", ".join(type(request).__name__ for request in requests)
         return await self._asked(f"ledger: {kinds}", lambda: self._store.work(requests))
 
-    async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
+    async def settled(self, keys: Sequence[str]) -> dict[str, Before]:
         return await self._asked("settled", lambda: self._store.settled(keys))
 
     async def renew(self, owner: str, seconds: float) -> None:
@@ -57,10 +57,24 @@ class SimulatedStore:
     async def retire(self, owner: str) -> None:
         await self._asked("retire", lambda: self._store.retire(owner))
 
-    async def reserve(self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int) -> Reserved:
+    async def reserve(
+        self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int, *, spare: bool = False
+    ) -> Reserved:
         return await self._asked(
-            "reserve", lambda: self._store.reserve(name, count, interval_us, lead_us, max_ahead_us)
+            "reserve", lambda: self._store.reserve(name, count, interval_us, lead_us, max_ahead_us, spare=spare)
         )
+
+    async def kept(self, room: str, first: int, last: int) -> dict[int, str]:
+        return await self._asked("kept", lambda: self._store.kept(room, first, last))
+
+    async def keep(self, room: str, values: Mapping[int, str]) -> None:
+        await self._asked("keep", lambda: self._store.keep(room, values))
+
+    async def swap(self, room: str, number: int, old: str | None, new: str) -> bool:
+        return await self._asked("swap", lambda: self._store.swap(room, number, old, new))
+
+    async def drop(self, room: str, below: int) -> None:
+        await self._asked("drop", lambda: self._store.drop(room, below))
 
     async def prune(self, days: int, limit: int) -> int:
         return await self._asked("prune", lambda: self._store.prune(days, limit))

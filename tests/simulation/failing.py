@@ -15,6 +15,8 @@ from worker.sandbox.reservations import reservation_of
 
 RUN = 20
 """So many failures in a row, of calls to one endpoint, are an outage, if they are of several carts."""
+RUN_UNPROVEN = 5
+"""Where few were taken before, so many may be one."""
 CARTS = 3
 MANY = 3
 QUIET_SECONDS = 5.0
@@ -106,7 +108,7 @@ class Failing:
         Its first failure counts; each later one counts if since the last that did another cart's call to the same
         endpoint set out from the same process, and was taken.
         """
-        own = self.by_key[letter.headers["dlq.idempotency-key"]]
+        own = self._before(letter)
         process = own[-1].by
         count, since = 0, -1.0
         for sent in own:
@@ -121,17 +123,23 @@ class Failing:
     def alone_in_the_end(self, letter: Letter) -> bool:
         """Whether calls of many other carts were taken since one of its attempts, none failed, and it failed for long.
 
-        Any of its attempts may be where it was begun anew: a call that waits may be given back and taken up again.
+        Who failed in an outage, with all others, tells nothing once that is over. Any of its attempts may be where it
+        was begun anew: a call that waits may be given back and taken up again.
         """
-        attempts = self.by_key[letter.headers["dlq.idempotency-key"]]
+        attempts = self._before(letter)
         own = [one for one in attempts if one.by is attempts[-1].by and self.came(one) in ("failed", "throttled")]
         road, cart, end = self.roads[own[-1].by, own[-1].operation], self.cart(own[0]), end_of(own[-1])
-        others = [sent for sent in road if self.cart(sent) != cart and end_of(sent) <= end]
+        outage = {id(sent) for run in self._runs(road, "throttled") if self._is_an_outage(run) for sent in run}
+        others = [s for s in road if self.cart(s) != cart and end_of(s) <= end and id(s) not in outage]
         enough = self._books.world.conditions.max_attempts
         return any(
             end - end_of(first) >= QUIET_SECONDS - NO_DIFFERENCE and self._many_were_taken(first, others)
             for first in own[: len(own) - enough + 1]
         )
+
+    def _before(self, letter: Letter) -> list[Sent]:
+        """The attempts at its call, until it was given up; a redrive may have made others since."""
+        return [sent for sent in self.by_key[letter.key] if sent.sent_at < letter.failed_at + NO_DIFFERENCE]
 
     def _many_were_taken(self, first: Sent, others: list[Sent]) -> bool:
         later = [(self.cart(sent), self.came(sent)) for sent in others if end_of(sent) >= first.sent_at]
@@ -146,18 +154,21 @@ class Failing:
             if self.cart(other) != cart
         )
 
-    def _runs(self, sents: list[Sent]) -> Iterator[list[Sent]]:
+    def _runs(self, sents: list[Sent], *besides: Came) -> Iterator[list[Sent]]:
         run: list[Sent] = []
         for sent in sents:
             match self.came(sent):
                 case "failed":
                     run.append(sent)
-                case "nothing":
+                case came if came in ("nothing", *besides):
                     continue
                 case _:
                     yield run
                     run = []
         yield run
+
+    def _is_an_outage(self, run: list[Sent]) -> bool:
+        return len(run) >= RUN_UNPROVEN and len({self.cart(sent) for sent in run}) >= CARTS
 
     def _known_at(self, run: list[Sent]) -> float | None:
         """When so many of so many carts had failed; None: it did not come to that."""

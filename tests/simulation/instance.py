@@ -1,60 +1,28 @@
-"""One worker, put together as worker/wiring.py does, on simulated ways out; and its life on the consumer's thread."""
+"""One worker on simulated ways out, and its life on the consumer's thread."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from opentelemetry.trace import NoOpTracer
-
-from simulation.disk import SimulatedStore
+from simulation.core import CLOSE_SECONDS, assemble
 from simulation.history import SOURCES
 from simulation.lockstep import Crashed, Lockstep
 from simulation.member import Member
 from simulation.processes import Process
-from simulation.publisher import SimulatedPublisher
-from simulation.rokt import Transport
-from worker.calling import Calling
-from worker.decode.decoder import Decoder
 from worker.dispatch import Dispatcher
 from worker.events import event_type
-from worker.gate.gate import Gate
-from worker.gate.traffic import Rules
-from worker.ledger.ledger import Ledger, Terms
-from worker.parts import LEASE_OF_TIMEOUT
-from worker.pipeline import Pipeline
 from worker.record import Record
-from worker.retry import Backoff
-from worker.rokt.access import Access, Timeouts
-from worker.rokt.client import RoktClient
-from worker.settle import Destinations, Settlement
 from worker.stream.assignment import Assignment
 from worker.stream.config import Beginning
 from worker.stream.consumption import Consumption, Pace
 from worker.stream.losses import Losses
-from worker.stream.outcomes import JsonOutcomes
 from worker.stream.pauses import Limits
-from worker.stream.publisher import Publisher
-from worker.surroundings import Surroundings
-from worker.telemetry.tracing import Tracing
 from worker.urgency import asked_by, kind_in
 
 if TYPE_CHECKING:
     from simulation.world import World
-
-GROUP = "rokt-worker"
-OUTCOMES = "rokt-outcomes"
-SUFFIX = ".dlq"
-CLOSE_SECONDS = 5.0
-MAX_RETRY_AFTER_SECONDS = 5.0
-URL = "http://rokt.example"
-PATHS = {
-    "confirm": "/v1/Cart/confirm",
-    "release": "/v1/Cart/release",
-    "cancel": "/v1/Confirmation/cancel",
-    "placements": "/v1/Placements/any",
-}
 
 
 class Instance:
@@ -80,51 +48,11 @@ class Instance:
 
     def _assemble(self) -> Consumption:
         world, conditions = self._world, self._world.conditions
-        clock, chance = self._loop.time, world.chance.random
-        tracing = Tracing(NoOpTracer(), group=GROUP, link_producer=False)
-        rules = Rules(
-            max_concurrency=conditions.concurrency,
-            max_attempts=conditions.max_attempts,
-            rejections=conditions.rejections,
-            probe=Backoff(conditions.probe, 4.0 * conditions.probe),
-            denied=Backoff(0.5, 4.0),
-        )
-        gate = Gate(rules, clock=clock, notify=lambda _: None)
-        around = Surroundings(tracing, Backoff(0.1, 2.0), chance, clock, world.now, self._log)
-        store = SimulatedStore(world.disk, self.process, world.chance, parallel=conditions.parallel)
-        lease = conditions.timeout * LEASE_OF_TIMEOUT + 1.0
-        terms = Terms(self.process.name, lease, conditions.group, 30, 100, 60.0)
-        self._ledger = ledger = Ledger(store, terms, around)
-        publisher = SimulatedPublisher(
-            self.process,
-            world.broker,
-            loop=self._loop,
-            spawn=world.spawn,
-            chance=world.chance,
-            delivery=lambda: world.delivery,
-        )
-        settlement = Settlement(
-            cast("Publisher", publisher), JsonOutcomes(), Destinations(OUTCOMES, SUFFIX, GROUP), around
-        )
-        calling = Calling(
-            ledger=ledger,
-            client=RoktClient(Transport(world.rokt, self.process), _access(conditions.timeout), tracing, world.now),
-            gate=gate,
-            settlement=settlement,
-            attempt_seconds=conditions.timeout,
-            around=around,
-        )
-        pipeline = Pipeline(
-            decoder=Decoder({topic: event_type(topic) for topic in SOURCES}, None),
-            ledger=ledger,
-            calling=calling,
-            settlement=settlement,
-            cancel_wait_seconds=conditions.cancel_wait,
-            confirms_wait=lambda: gate.shut_for("confirm"),
-            around=around,
-        )
+        clock = self._loop.time
+        core = assemble(world, self.process, self._log, rejections=conditions.rejections)
+        self._ledger, gate = core.ledger, core.gate
         self._dispatcher = Dispatcher(
-            pipeline, max_under_way=conditions.under_way, clock=clock, fail=self._failed, log=self._log
+            core.pipeline, max_under_way=conditions.under_way, clock=clock, fail=self._failed, log=self._log
         )
         return Consumption(
             SOURCES,
@@ -132,7 +60,7 @@ class Instance:
             clock=clock,
             now_ms=world.now_ms,
             held=lambda topic: (
-                gate.stops_reading(asked_by(event_type(topic))) | frozenset(() if ledger.up else ("ledger",))
+                gate.stops_reading(asked_by(event_type(topic))) | frozenset(() if self._ledger.up else ("ledger",))
             ),
             limits=Limits(conditions.gap, conditions.memory, {topic: kind_in(event_type(topic)) for topic in SOURCES}),
             pace=Pace(
@@ -221,16 +149,3 @@ class Closing:
 
     def cancel(self) -> bool:
         return self._task.cancel()
-
-
-def _access(timeout: float) -> Access:
-    return Access(
-        urls=cast("Any", {name: URL + path for name, path in PATHS.items()}),
-        api_key="key",
-        tag_id="tag",
-        accept_language=None,
-        idempotency_key="bare",
-        timeouts=Timeouts(total=timeout, connect=timeout, write=timeout),
-        max_response_bytes=1_000_000,
-        max_retry_after_seconds=MAX_RETRY_AFTER_SECONDS,
-    )

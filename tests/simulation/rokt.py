@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -21,8 +21,9 @@ from worker.rokt.transport import CONNECTED
 from worker.sandbox.answers import respond
 from worker.sandbox.app import PATHS, Sandbox, Settings
 from worker.sandbox.faults import Fault, Faults, HangAfter, HangBefore, Pass, ResetAfter, ResetBefore, Status, decide
-from worker.sandbox.messages import Done, Operation, Refused
+from worker.sandbox.messages import Cancel, Done, Message, Operation, Refused
 from worker.sandbox.requests import Incoming, parse
+from worker.sandbox.state import Rokt as State
 
 ENDPOINTS = {path: operation for operation, paths in PATHS.items() for path in paths}
 
@@ -61,11 +62,35 @@ class Sent:
 
 @dataclass(slots=True)
 class Weather:
-    """What is in force at the moment; the world changes it. `poison` is one cart's own, whatever befalls the others."""
+    """What is in force at the moment; the world changes it. `poison` is one cart's own, whatever befalls the others.
+
+    Calls of `declined` carts are judged, and rejected; an `illness` is one cart's too.
+    """
 
     network: Network = field(default_factory=Network)
     faults: Faults = field(default_factory=Faults)
     poison: Faults = field(default_factory=Faults)
+    declined: frozenset[str] = frozenset()
+    illness: Faults | None = None
+
+
+class Judge(State):
+    """The sandbox's judgement, which is wrong about the `declined` carts, and for a while about some items."""
+
+    def __init__(self, like: State, declined: Callable[[], frozenset[str]]) -> None:
+        super().__init__(like._rules, like._clock, like._random)
+        self._declined = declined
+
+    def handle(self, message: Message) -> Done | Refused:
+        """Applies one valid request, or refuses it."""
+        cart = self.cart_of(message.item_reservation_id) if isinstance(message, Cancel) else ""
+        if (getattr(message, "cart_id", "") or cart) in self._declined():
+            return Refused(422, "Declined", "This cart is declined", {})
+        return super().handle(message)
+
+    def fails_items(self, marker: str) -> None:
+        """Those with this in their id, inside the 200; empty: none."""
+        self._rules = replace(self._rules, fail_items=marker)
 
 
 class SimulatedRokt:
@@ -90,6 +115,7 @@ class SimulatedRokt:
         self._chance = chance
         self.weather = Weather(faults=settings.faults)
         self.sandbox = Sandbox(settings, now, asyncio.Event())
+        self.sandbox.rokt = self.judge = Judge(self.sandbox.rokt, lambda: self.weather.declined)
         self.sent: list[Sent] = []
         self.tried: list[Sent] = []
 
@@ -153,6 +179,10 @@ class SimulatedRokt:
 
     def _fault(self, operation: Operation, cart: str) -> Fault:
         """A poisonous cart's own comes before what befalls all."""
+        if (illness := self.weather.illness) is not None:
+            own = decide(illness, operation, cart, self._chance, 0.0)
+            if not isinstance(own, Pass):
+                return own
         own = decide(self.weather.poison, operation, cart, self._chance, 0.0)
         return decide(self.weather.faults, operation, cart, self._chance, 0.0) if isinstance(own, Pass) else own
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -16,10 +17,14 @@ from worker.carts import SendItems
 from worker.frontier import Frontier
 from worker.gate.circuit import Circuit, StillOpen
 from worker.gate.turn import Turn
-from worker.ledger.entries import Ask, Entry
+from worker.ledger import redoing
+from worker.ledger.entries import REDONE, Answer, Ask, Entry
 from worker.ledger.page import Page
 from worker.rokt.client import RoktClient
+from worker.settle import Settlement
+from worker.telemetry.names import Status
 from worker.verdict import Settled
+from worker.work import Work
 
 SEEDS = 3_000
 
@@ -36,7 +41,7 @@ def _found(patch: pytest.MonkeyPatch, breaking: Break, check: str, fit: Fit) -> 
 
 def few_carts_and_no_customers(given: Conditions) -> bool:
     """A world that is soon through, even where it never comes to an end."""
-    return given.carts <= FEW and not given.customers
+    return given.carts <= FEW and not given.customers and given.redrives is None
 
 
 def a_cart_that_always_fails(given: Conditions) -> bool:
@@ -104,8 +109,8 @@ def has_one_key_for_all_items_of_an_order(patch: pytest.MonkeyPatch) -> None:
 
 
 def forgets_what_was_settled(patch: pytest.MonkeyPatch) -> None:
-    def settle(self: Page, asked: Ask, settled: Settled) -> Entry:
-        entry = true(self, asked, settled)
+    def settle(self: Page, asked: Ask, settled: Settled, redo: int) -> Entry:
+        entry = true(self, asked, settled, redo)
         self.changed_entries.pop(entry.key, None)
         return entry
 
@@ -161,6 +166,71 @@ def sends_no_canary_after_the_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Circuit, "came_back", came_back)
 
 
+def redriven(given: Conditions) -> bool:
+    """A world that is soon through, in which dead letters are redriven."""
+    return given.redrives is not None and given.carts <= FEW and given.poison is None
+
+
+def redrives_under_the_same_key_after_a_rejection(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("worker.calling.again", lambda key, _: key)
+
+
+def redrives_what_was_given_up_under_another_key(patch: pytest.MonkeyPatch) -> None:
+    def reopened(entry: Entry) -> Entry:
+        return true(replace(entry, status="rejected"))
+
+    true = redoing.reopened
+    patch.setattr(redoing, "reopened", reopened)
+
+
+def redrives_what_succeeded(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(redoing, "REDONE", frozenset(get_args(Status)))
+
+
+def redrives_all_items_of_a_partial_call(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(redoing, "left", lambda items, _: items)
+
+
+def redrives_whatever_key_the_letter_has(patch: pytest.MonkeyPatch) -> None:
+    def asked_again(ask: Ask, entry: Entry) -> bool:
+        return ask.redo is not None and entry.status in REDONE
+
+    patch.setattr(redoing, "asked_again", asked_again)
+
+
+def redrives_without_asking_whether_another_does(patch: pytest.MonkeyPatch) -> None:
+    def ask(self: Page, asked: Ask) -> Answer:
+        live = self.live
+        self.live = self.live - {owner for owner in live if asked.redo is not None and owner != asked.owner}
+        try:
+            return true(self, asked)
+        finally:
+            self.live = live
+
+    true = Page._ask
+    patch.setattr(Page, "_ask", ask)
+
+
+def redrives_what_is_called_off(patch: pytest.MonkeyPatch) -> None:
+    def ask(self: Page, asked: Ask) -> Answer:
+        with pytest.MonkeyPatch.context() as inside:
+            if asked.redo is not None and asked.call.operation == "confirm":
+                inside.setattr("worker.carts.decide", lambda call, *_: SendItems(call.items))
+            return true(self, asked)
+
+    true = Page._ask
+    patch.setattr(Page, "_ask", ask)
+
+
+def writes_no_letter_again(patch: pytest.MonkeyPatch) -> None:
+    async def dead_letter(self: Settlement, work: Work, *more: Any) -> None:
+        if work.redo is None:
+            await true(self, work, *more)
+
+    true = Settlement.dead_letter
+    patch.setattr(Settlement, "dead_letter", dead_letter)
+
+
 @pytest.mark.parametrize(
     ("breaking", "check", "fit"),
     [
@@ -182,6 +252,14 @@ def sends_no_canary_after_the_first(patch: pytest.MonkeyPatch) -> None:
         (goes_on_when_all_is_rejected, "where all is rejected it stops", a_wrong_address),
         (does_not_wait_when_it_is_asked_to, "nothing is sent before Rokt's wait is over", few_carts_and_no_customers),
         (sends_no_canary_after_the_first, "it comes to an end", few_carts_and_no_customers),
+        (redrives_under_the_same_key_after_a_rejection, "a key that was rejected is never sent again", redriven),
+        (redrives_what_was_given_up_under_another_key, "a call is begun again for its last letter only", redriven),
+        (redrives_what_succeeded, "what is done with is never begun again", redriven),
+        (redrives_all_items_of_a_partial_call, "what is done with is never begun again", redriven),
+        (redrives_whatever_key_the_letter_has, "a call is begun again for its last letter only", redriven),
+        (redrives_without_asking_whether_another_does, "no two workers have the same call under way", redriven),
+        (redrives_what_is_called_off, "nothing is confirmed that was cancelled", redriven),
+        (writes_no_letter_again, "every redriven letter ends", redriven),
     ],
 )
 def test_a_broken_worker_is_found(monkeypatch: pytest.MonkeyPatch, breaking: Break, check: str, fit: Fit) -> None:

@@ -17,7 +17,7 @@ import pytest
 from opentelemetry.trace import INVALID_SPAN, NoOpTracer
 
 from infra.events import SESSION
-from simulation.instance import PATHS
+from simulation.core import PATHS
 from simulation.processes import Process
 from simulation.rokt import Network, SimulatedRokt, Transport
 from simulation.trace import Trace

@@ -15,12 +15,14 @@ from typing import Any
 
 from simulation.broker import Broker, Partition
 from simulation.conditions import Conditions, draw
+from simulation.core import OUTCOMES, SUFFIX
 from simulation.disk import Disk
 from simulation.group import Group
 from simulation.history import SOURCES, Publication, Shop
-from simulation.instance import OUTCOMES, SUFFIX, Instance
+from simulation.instance import Instance
 from simulation.processes import Process
 from simulation.publisher import Delivery
+from simulation.redriving import Redriving
 from simulation.rokt import Network, SimulatedRokt
 from simulation.storm import Storm
 from simulation.trace import Trace
@@ -73,6 +75,7 @@ class World:
         self.rokt.weather.network = given.network
         self.disk = Disk(self.now_ms, slowest=given.disk, fails=given.disk_fails)
         self.instances: list[Instance] = []
+        self.redriving = Redriving(self, given.redrives) if given.redrives is not None else None
         self.published: list[tuple[Publication, Record]] = []
         self.came_to_an_end = False
         self.failures: list[BaseException] = []
@@ -127,15 +130,21 @@ class World:
         )
         self.rokt.weather.poison = given.poison or Faults()
         publishing = self.spawn(self._publish(shop.history()))
+        if self.redriving is not None:
+            self.redriving.begin()
         for _ in range(given.workers):
             self.start_worker()
         await Storm(self).blow()
         await publishing
         self._calm()
         buying = self.spawn(self._buy(shop)) if given.customers else None
+        redriving = self.spawn(self.redriving.in_the_calm()) if self.redriving is not None else None
         self.came_to_an_end = await self._settled()
         if buying is not None:
             buying.cancel()
+        if self.redriving is not None and redriving is not None:
+            await redriving
+            await self.redriving.at_last()
         for instance in self.alive():
             instance.stop()
         await self._ended(given.drain + given.revoke + 60.0)
@@ -143,6 +152,9 @@ class World:
         for instance in self.instances:
             if not instance.process.gone:
                 instance.process.crash("did not end")
+        for redriver in self.redriving.redrivers if self.redriving is not None else ():
+            if not redriver.process.gone:
+                redriver.process.crash("did not end")
         await self._clear()
 
     async def _clear(self) -> None:

@@ -55,9 +55,11 @@ AT = datetime(2026, 11, 22, 10, 0, 0, 123_456, UTC)
 
 
 def letter(
-    record: Record = RECORD, death: Death = DEATH, *, at: datetime = AT, brief: bool = False
+    record: Record = RECORD, death: Death = DEATH, *, at: datetime = AT, redrives: int = 0, brief: bool = False
 ) -> tuple[tuple[str, bytes | None], ...]:
-    return dead_letters.headers(record, death, group="rokt-worker", failed_at=at, trace=TRACE, brief=brief)
+    return dead_letters.headers(
+        record, death, group="rokt-worker", failed_at=at, redrives=redrives, trace=TRACE, brief=brief
+    )
 
 
 def last(headers: tuple[tuple[str, bytes | None], ...]) -> dict[str, bytes | None]:

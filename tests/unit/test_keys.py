@@ -1,5 +1,6 @@
 """Idempotency keys: the same call has the same key, everywhere and for ever; any other call has another."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -123,3 +124,12 @@ def test_another_process_makes_the_same_keys() -> None:
     told = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     of = [("item-1", "r-1"), ("item-2", None), ("item-3", "r-3")]
     assert json.loads(told.stdout) == [confirm_key("c", "o", of), release_key("c", of), cancel_key("o", "r-1")]
+
+
+def test_what_a_key_is_made_of_is_written_as_the_first_keys_were() -> None:
+    """Which json.dumps wrote, without spaces and without escaping what need not be."""
+    every = [chr(n) for n in range(0x11000) if not 0xD800 <= n < 0xE000]
+    for part in (*every[:0x100], *("".join(every[first : first + 0x100]) for first in range(0, len(every), 0x100))):
+        meaning = json.dumps(["rokt-worker/1", "cancel", ["o"], [[part]]], ensure_ascii=False, separators=(",", ":"))
+        expected = str(UUID(bytes=hashlib.sha256(meaning.encode()).digest()[:16], version=4))
+        assert cancel_key("o", part) == expected, hex(ord(part[0]))

@@ -31,6 +31,22 @@ def handle(record: Record, api_key: str) -> None:
     raise ZeroDivisionError("a defect")
 
 
+class Closed(io.StringIO):
+    """The pipe of a reader that is gone."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_line_that_nobody_takes_is_lost_and_nothing_else(style: Literal["json", "console"]) -> None:
+    logs.configure(style, "info", Closed()).warning("call.retry", attempts=3)
+    logging.getLogger("confluent_kafka").warning("a line of a library")
+
+
 def test_a_line_of_json_has_its_event_level_and_time() -> None:
     out = io.StringIO()
     logs.configure("json", "info", out).warning("call.retry", attempts=3)

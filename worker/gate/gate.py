@@ -16,7 +16,7 @@ from typing import Final
 
 from worker.errors import Abandoned
 from worker.gate.circuit import Circuit, Closed, Notice, OpenCircuit
-from worker.gate.quota import Quota
+from worker.gate.quota import Slots
 from worker.gate.rates import Rates
 from worker.gate.traffic import Rules, Traffic
 from worker.gate.turn import Turn
@@ -51,7 +51,7 @@ class Gate:
         *,
         clock: Callable[[], float],
         notify: Callable[[Notice], None],
-        quota: Quota | None = None,
+        quota: Slots | None = None,
     ) -> None:
         self._rules = rules
         self._clock = clock
@@ -88,6 +88,15 @@ class Gate:
     def shut_for(self, operation: Operation) -> bool:
         """Whether a call waits here for a canary anyhow."""
         return self._traffic.shut_for(operation) is not None
+
+    def holds_up(self, operation: Operation) -> bool:
+        """Whether a call waits here for a canary, or is one.
+
+        Where none is left, since its partition went to another worker, nothing would ever tell that the outage is over.
+        """
+        circuit = self._traffic.shut_for(operation)
+        waiting = self._traffic.roads[operation].waiting
+        return circuit is not None and (bool(waiting) or circuit.canary is not None)
 
     def credentials_changed(self) -> None:
         """They are tried at once."""

@@ -8,6 +8,9 @@ for the network, and for how well the database's clock is known here.
 
 So many seconds have so many times the cap at most, rounded up where that is no whole number: with 2.5 never more than
 3 calls in one second, nor than 5 in two. Below 1, there are never two within 1/cap seconds.
+
+Who only has the `spare` ones (a replay) asks when it has none left, for a few; none are given while others have some
+ahead. One with a backlog always has: so it goes first, and one with a call now and then waits for a few slots at most.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from worker.gate.remote_clock import RemoteClock
 from worker.ledger.budgets import Reserved
@@ -26,9 +30,31 @@ Reserve = Callable[[int, int, float], Awaitable[Reserved]]
 MARGIN_SECONDS = 0.05
 LATE_SECONDS = 0.025
 STRETCH_SECONDS = 0.2  # of slots in hand at most: what is lost with a member that dies
+SPARE_SECONDS = 0.05  # the same of spare slots: how long others may wait for one who goes behind them
+AGAIN_SECONDS = 1.0  # at most until one who goes behind asks again, whatever slots others have ahead
 NEAR_SECONDS = 0.1  # how long before the end of its slots a member asks for more, beside the way there and back
 BETWEEN_SECONDS = 0.025  # from question to question, so that calls that come one by one share them
 MAX_LEAD_SECONDS = 1.0
+
+
+class Slots(Protocol):
+    """What a call needs a slot of."""
+
+    @property
+    def refused_since(self) -> float | None:
+        """See `Quota`."""
+
+    def delay(self, now: float, waiting: int) -> float | None:
+        """See `Quota.delay`."""
+
+    def take(self, now: float) -> None:
+        """See `Quota.take`."""
+
+    def hold_back(self, seconds: float) -> None:
+        """See `Quota.hold_back`."""
+
+    async def close(self) -> None:
+        """See `Quota.close`."""
 
 
 class Quota:
@@ -36,6 +62,7 @@ class Quota:
 
     `reserve` takes a count, microseconds between slots and a lead in seconds (see `Ledger.reserve`); what it raises is
     not said here, and waits `pauses`. `ready` is called after every answer: time to ask for the `delay` again.
+    `refused_since`: when it was first told that others go before, if it has had no slot since (monotonic seconds).
     """
 
     def __init__(
@@ -45,9 +72,12 @@ class Quota:
         clock: Callable[[], float],
         pauses: Backoff,
         ready: Callable[[], None],
+        *,
+        spare: bool = False,
     ) -> None:
         self._interval_us = math.ceil((1 + MARGIN_SECONDS) * 1_000_000 / per_second)
-        self._stretch = max(1, math.ceil(per_second * STRETCH_SECONDS))
+        self._spare = spare
+        self._stretch = max(1, int(per_second * SPARE_SECONDS) if spare else math.ceil(per_second * STRETCH_SECONDS))
         self._reserve = reserve
         self._clock = clock
         self._pauses = pauses
@@ -61,6 +91,7 @@ class Quota:
         self._held_until = float("-inf")
         self._told = True
         self._closed = False
+        self.refused_since: float | None = None
 
     def delay(self, now: float, waiting: int) -> float | None:
         """How long so many calls have to wait: 0.0, one may go, and takes its slot.
@@ -114,6 +145,8 @@ class Quota:
         """When to ask for more: when the slots in hand are coming to an end."""
         if not self._slots:
             return self._ask_from
+        if self._spare:
+            return max(self._ask_from, self._free_at(self._slots[-1] + self._interval_us))
         return max(self._ask_from, self._remote.here(self._slots[-1]) - self._trip - NEAR_SECONDS)
 
     def _ask(self, count: int) -> None:
@@ -143,4 +176,18 @@ class Quota:
         self._trip = answered_at - asked_at
         if not self._remote.heard(asked_at, answered_at, reserved.now_us):
             self._slots.clear()
+        if not reserved.given:
+            self._refused(reserved, answered_at)
+            return
+        if count:
+            self.refused_since = None
         self._slots.extend(reserved.start_us + n * self._interval_us for n in range(count))
+
+    def _refused(self, reserved: Reserved, now: float) -> None:
+        if self.refused_since is None:
+            self.refused_since = now
+        self._ask_from = max(self._ask_from, min(self._free_at(reserved.start_us), now + AGAIN_SECONDS))
+
+    def _free_at(self, next_us: int) -> float:
+        """When to ask for a spare slot, if the first that nobody has is this: it is the next then, beyond doubt."""
+        return self._remote.here(next_us) - self._trip / 2

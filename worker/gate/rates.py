@@ -7,7 +7,7 @@ from typing import Final
 
 from worker.gate.circuit import HeldBack, Notice, Paced
 from worker.gate.pace import Pace
-from worker.gate.quota import Quota
+from worker.gate.quota import Slots
 from worker.gate.turn import Turn
 from worker.rokt.answers import Failed, Throttled
 
@@ -19,7 +19,7 @@ MANY: Final = 0.25
 class Rates:
     """What holds for every call of this process; `quota` for the whole fleet. Times are monotonic seconds."""
 
-    def __init__(self, quota: Quota | None) -> None:
+    def __init__(self, quota: Slots | None) -> None:
         self._quota = quota
         self._pace = Pace()
         self._held_until = 0.0

@@ -18,14 +18,25 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """The first of the slots that are now the asker's, the others follow at the interval; and the database's time."""
+    """The first of the slots that are now the asker's, the others follow at the interval; and the database's time.
+
+    Not `given`: none of them is, since others have theirs ahead.
+    """
 
     start_us: int
     now_us: int
+    given: bool = True
 
 
 def reserved(
-    budget: Budget | None, count: int, interval_us: int, lead_us: int, max_ahead_us: int, now_us: int
+    budget: Budget | None,
+    count: int,
+    interval_us: int,
+    lead_us: int,
+    max_ahead_us: int,
+    now_us: int,
+    *,
+    spare: bool = False,
 ) -> tuple[Reserved, Budget]:
     """See `Store.reserve`: what the asker has, and what stands in the row from now on."""
     earliest = now_us + lead_us
@@ -35,4 +46,6 @@ def reserved(
         start = max(budget.next_us - set_back, earliest)
         if start > now_us + max_ahead_us:
             start = earliest
+        elif spare and start > earliest:
+            return Reserved(start, now_us, given=False), budget
     return Reserved(start, now_us), Budget(start + count * interval_us, now_us)

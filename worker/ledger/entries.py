@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
+from worker import keys
 from worker.keys import Operation
 from worker.mapping import Call, CallItem
 from worker.rokt.answers import ItemAnswer
@@ -33,7 +35,9 @@ class Entry:
     """One call, by its idempotency key. Without a `status` it is not settled.
 
     `owner` has begun it, by its `token`th question; once settled, `owner` has settled it. None: it was given back.
-    `maybe_sent`: an attempt before this owner's may have reached Rokt. `death` is kept until it is `published`.
+    `maybe_sent`: an attempt before this owner's may have reached Rokt; of one that was given up, any. `death` is kept
+    until it is `published`. `redo` counts how often it was begun again after it was rejected; `items` are then those
+    that were taken before, until it is settled again.
     """
 
     key: str
@@ -53,16 +57,42 @@ class Entry:
     death: Death | None = None
     settled_at_ms: int | None = None
     published: bool = False
+    redo: int = 0
+
+    @property
+    def sent_key(self) -> str:
+        """The key that Rokt knows it by."""
+        return keys.again(self.key, self.redo)
+
+    @property
+    def sent_keys(self) -> tuple[str, ...]:
+        """All that Rokt has known it by, the first one first."""
+        return tuple(keys.again(self.key, times) for times in range(self.redo + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Redo:
+    """Begin again what was rejected or given up: if it was last sent under this key; None: whatever that was."""
+
+    key: str | None = None
+
+
+REDONE: Final[frozenset[Status]] = frozenset({"rejected", "partial", "dead"})
+"""What can be begun again. A call that succeeded, or was superseded, never is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """May this call be made? If so, it is the asker's from now on. `token` is new for each question of an owner."""
+    """May this call be made? If so, it is the asker's from now on. `token` is new for each question of an owner.
+
+    `redo`: also if it was rejected or given up before.
+    """
 
     call: Call
     origin: Origin
     owner: str
     token: int
+    redo: Redo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +106,11 @@ class CallOff:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """A call that was begun by `asked` is settled."""
+    """A call that was begun by `asked` is settled; `redo` as in the `Send` that was answered."""
 
     asked: Ask
     settled: Settled
+    redo: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +127,14 @@ class GiveBack:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The outcome of a settled call, and its dead letter, are written and acknowledged."""
+    """The outcome of a settled call, and its dead letter, are written and acknowledged.
+
+    `settled_at_ms` is of that outcome, where another may have taken the call over, published it, and begun and settled
+    it again since. None: it is still the writer's own.
+    """
 
     key: str
+    settled_at_ms: int | None = None
 
 
 Request = Ask | CallOff | Settle | GiveBack | Published
@@ -106,11 +142,15 @@ Request = Ask | CallOff | Settle | GiveBack | Published
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Yours to make, about these items. `attempts` were made before; `maybe_sent`: one may have reached Rokt."""
+    """Yours to make, about these items. `attempts` were made before; `maybe_sent`: one may have reached Rokt.
+
+    `redo` says under which key: `keys.again`.
+    """
 
     items: tuple[CallItem, ...]
     attempts: int
     maybe_sent: bool
+    redo: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +182,13 @@ class Disputed:
 Answer = Send | Wait | Done | Disputed
 
 
+class Before(NamedTuple):
+    """A call that is settled and published: the hash of its body, and what became of it."""
+
+    fingerprint: bytes
+    status: Status
+
+
 @dataclass(frozen=True, slots=True)
 class Touched:
     """The ids of what a group of requests reads or writes, each sorted: stores lock in this order."""
@@ -158,7 +205,7 @@ def touched(requests: Iterable[Request]) -> Touched:
     keys: set[str] = set()
     for request in requests:
         match request:
-            case Published(key):
+            case Published(key, _):
                 keys.add(key)
                 continue
             case CallOff(order_id, items):
@@ -178,6 +225,18 @@ def touched(requests: Iterable[Request]) -> Touched:
                 items = asked.call.items
         reservations.update(item.item_reservation_id for item in items)
     return Touched(_sorted(orders), _sorted(reservations), _sorted(keys))
+
+
+def apart(requests: Iterable[Request]) -> tuple[list[str], list[Request]]:
+    """The calls that only have to be marked as published, which needs no look at them, and the other requests."""
+    requests = list(requests)
+    looked_at = frozenset(touched(request for request in requests if not _whichever(request)).keys)
+    published = {r.key for r in requests if isinstance(r, Published)} - looked_at
+    return sorted(published), [r for r in requests if not (isinstance(r, Published) and r.key in published)]
+
+
+def _whichever(request: Request) -> bool:
+    return isinstance(request, Published) and request.settled_at_ms is None
 
 
 def _sorted(ids: Iterable[str | None]) -> tuple[str, ...]:

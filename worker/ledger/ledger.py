@@ -7,7 +7,7 @@ attempt at a call that could outlast it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -15,7 +15,7 @@ from typing import cast
 from worker.carts import CalledOff
 from worker.errors import Abandoned, LedgerUnavailable
 from worker.ledger.budgets import Reserved
-from worker.ledger.entries import Answer, Ask, CallOff, Entry, GiveBack, Origin, Published, Settle, Wait
+from worker.ledger.entries import Answer, Ask, Before, CallOff, Entry, GiveBack, Origin, Published, Redo, Settle, Wait
 from worker.ledger.groups import Groups, cut_off
 from worker.ledger.lease import Lease
 from worker.ledger.patience import Patience
@@ -88,23 +88,26 @@ class Ledger:
         self._fail = fail
         self._begin(self._keep())
 
-    def ask(self, call: Call, origin: Origin) -> tuple[Ask, asyncio.Future[Answer]]:
+    def ask(self, call: Call, origin: Origin, redo: Redo | None = None) -> tuple[Ask, asyncio.Future[Answer]]:
         """May this call be made? What is answered with Send is ours, and has to be settled or given back."""
         self._token += 1
-        ask = Ask(call, origin, self._terms.owner, self._token)
+        ask = Ask(call, origin, self._terms.owner, self._token, redo)
         return ask, cast("asyncio.Future[Answer]", self._groups.put(ask))
 
     def call_off(self, request: CallOff) -> asyncio.Future[CalledOff | Wait]:
         """What does this cancel ask for?"""
         return cast("asyncio.Future[CalledOff | Wait]", self._groups.put(request))
 
-    async def settle(self, asked: Ask, settled: Settled) -> Entry:
-        """Notes what became of a call; gives it as it stands, which another worker may have settled before."""
-        return cast("Entry", await self._groups.put(Settle(asked, settled)))
+    async def settle(self, asked: Ask, settled: Settled, redo: int = 0) -> Entry:
+        """Notes what became of a call; gives it as it stands.
 
-    async def published(self, key: str) -> None:
-        """Notes that the outcome of a call is written."""
-        await self._groups.put(Published(key))
+        Another worker may have settled it before, or have it under way again: then it has no status.
+        """
+        return cast("Entry", await self._groups.put(Settle(asked, settled, redo)))
+
+    async def published(self, key: str, settled_at_ms: int | None = None) -> None:
+        """Notes that the outcome of a call is written; which one, see `Published`."""
+        await self._groups.put(Published(key, settled_at_ms))
 
     def give_back(self, asked: Ask, attempts: int, *, maybe_sent: bool) -> None:
         """Notes, soon, that a call is not made now. Without it, others wait for the end of the lease."""
@@ -115,17 +118,41 @@ class Ledger:
         if not answer.cancel() and not answer.cancelled() and answer.exception() is None:
             self._groups.unheard(asked, answer.result())
 
-    async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Those of these keys that are settled and published, with their fingerprints."""
+    async def settled(self, keys: Sequence[str]) -> dict[str, Before]:
+        """Those of these keys that are settled and published, and how."""
         return await self._patience.until_done("settled", partial(self._store.settled, keys))
 
-    async def reserve(self, count: int, interval_us: int, lead_seconds: float) -> Reserved:
+    async def kept(self, room: str, first: int, last: int) -> dict[int, str]:
+        """See `Store.kept`."""
+        return await self._patience.until_done("kept", partial(self._store.kept, room, first, last))
+
+    async def keep(self, room: str, values: Mapping[int, str]) -> None:
+        """See `Store.keep`."""
+        await self._patience.until_done("keep", partial(self._store.keep, room, values))
+
+    async def swap(self, room: str, number: int, old: str | None, new: str) -> bool:
+        """See `Store.swap`."""
+        return await self._patience.until_done("swap", partial(self._store.swap, room, number, old, new))
+
+    async def drop(self, room: str, below: int) -> None:
+        """See `Store.drop`."""
+        await self._patience.until_done("drop", partial(self._store.drop, room, below))
+
+    async def reserve(
+        self,
+        count: int,
+        interval_us: int,
+        lead_seconds: float,
+        *,
+        budget: str = CALLS_TO_ROKT,
+        spare: bool = False,
+    ) -> Reserved:
         """Gives slots for so many calls to Rokt to this worker alone, see `Store.reserve`.
 
         One try: raises LedgerUnavailable, and whoever asks does so again. A lead is at most half an hour.
         """
         lead_us, ahead_us = (round(s * 1_000_000) for s in (min(lead_seconds, AHEAD_SECONDS / 2), AHEAD_SECONDS))
-        do = partial(self._store.reserve, CALLS_TO_ROKT, count, interval_us, lead_us, ahead_us)
+        do = partial(self._store.reserve, budget, count, interval_us, lead_us, ahead_us, spare=spare)
         return await self._patience.once("reserve", do)
 
     async def close(self, seconds: float) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from worker import carts
 from worker.carts import Begun, CalledOff, Names, Order, Owners, Reservation, State, Supersede, WaitFor
 from worker.keys import Operation
+from worker.ledger import redoing
 from worker.ledger.entries import (
     Answer,
     Ask,
@@ -27,6 +28,7 @@ from worker.ledger.entries import (
     Wait,
 )
 from worker.ledger.notes import DAY_MS, Notes
+from worker.ledger.redoing import ids_of
 from worker.mapping import CallItem
 from worker.rokt.answers import ItemAnswer
 from worker.verdict import Settled, not_done
@@ -55,34 +57,39 @@ class Page:
                 return self._ask(request)
             case CallOff():
                 return self._call_off(request)
-            case Settle(asked, settled):
-                return self._settle(asked, settled)
+            case Settle(asked, settled, redo):
+                return self._settle(asked, settled, redo)
             case GiveBack():
                 self._give_back(request)
-            case Published(key):
-                self._published(key)
+            case Published(key, settled_at_ms):
+                self._published(key, settled_at_ms)
         return None
 
     def _ask(self, ask: Ask) -> Answer:
         call, entry = ask.call, self.entries.get(ask.call.key)
         if entry is not None and entry.status is not None:
-            return self._settled_before(ask, entry)
+            if not (entry.published and redoing.asked_again(ask, entry)):
+                return self._settled_before(ask, entry)
+            entry = redoing.reopened(entry)
         again = entry is not None and (entry.owner, entry.token) == (ask.owner, ask.token)
         if entry is not None and not again:
             if entry.owner in self.live:
                 return Wait("another worker, which has the same call under way")
             if entry.fingerprint != call.fingerprint and (entry.maybe_sent or entry.owner is not None):
                 return Disputed(entry)
-        match carts.decide(call, self.orders.get(call.order_id or ""), self.reservations, self.live):
+        left = replace(call, items=redoing.left(call.items, entry))
+        match carts.decide(left, self.orders.get(call.order_id or ""), self.reservations, self.live):
             case WaitFor(what):
                 return Wait(what)
             case Supersede(why):
-                untouched = tuple(not_done(item) for item in call.items)
-                attempts = entry.attempts if entry is not None else 0
-                return Done(self._settle(ask, Settled("superseded", untouched, None, attempts)), why)
+                untouched = tuple(not_done(item) for item in left.items)
+                attempts, redo = (entry.attempts, entry.redo) if entry is not None else (0, 0)
+                if entry is not None:
+                    self._keep(replace(entry, owner=ask.owner, token=ask.token))
+                return Done(self._settle(ask, Settled("superseded", untouched, None, attempts), redo), why)
             case carts.SendItems(items):
                 begun = self._begin(ask, entry, items, again=again)
-                return Send(items, begun.attempts, begun.maybe_sent)
+                return Send(items, begun.attempts, begun.maybe_sent, begun.redo)
 
     def _settled_before(self, ask: Ask, entry: Entry) -> Answer:
         elsewhere = entry.owner != ask.owner and entry.owner in self.live
@@ -95,8 +102,10 @@ class Page:
         if entry is not None and entry.owner is not None and not again:  # its owner is gone: it may have been sent
             attempts, maybe_sent = attempts + 1, True
         begun = _new(ask, self.now_ms, attempts, maybe_sent=maybe_sent)
+        if entry is not None:
+            begun = replace(begun, redo=entry.redo, items=entry.items)
         self._keep(begun)
-        self._note(ask)
+        self._note(ask, begun)
         for item in items:
             if item.item_reservation_id:
                 before = self._reservation(item.item_reservation_id)
@@ -109,14 +118,15 @@ class Page:
             self._keep_order(replace(order, under_way={**order.under_way, begun.key: sent}))
         return begun
 
-    def _settle(self, asked: Ask, settled: Settled) -> Entry:
+    def _settle(self, asked: Ask, settled: Settled, redo: int) -> Entry:
         known = self.entries.get(asked.call.key)
-        entry = known or _new(asked, self.now_ms)
-        if entry.status is not None:
+        entry = known or replace(_new(asked, self.now_ms), redo=redo)
+        if entry.status is not None or redoing.too_late(asked, settled, redo, entry):
             return entry
         if known is None or known.begun_at_ms < self.now_ms - DAY_MS:  # or its note would be gone long before it is
-            self._note(asked)
+            self._note(asked, entry)
         given_back = entry.owner is None and entry.token == asked.token
+        unknown = settled.death is not None and settled.death.reason == "unknown-outcome"
         entry = replace(
             entry,
             owner=None if given_back else asked.owner,
@@ -124,28 +134,28 @@ class Page:
             origin=asked.origin,
             fingerprint=asked.call.fingerprint,
             attempts=settled.attempts,
-            status=settled.status,
+            maybe_sent=unknown,
+            status=redoing.altogether(settled.status, entry.items),
             http_status=settled.http_status,
-            items=settled.items,
+            items=entry.items + settled.items,
             death=settled.death,
             settled_at_ms=self.now_ms,
         )
         self._keep(entry)
         if answered := _answered(asked.call.items, entry.items):
             self.noted.add(entry.key, answered)
-        unknown = entry.death is not None and entry.death.reason == "unknown-outcome"
         # A cancel that was given up unsent stands where a confirm of unknown outcome may have stood before it.
         silent = unknown or entry.status == "superseded" or (entry.operation == "cancel" and entry.status == "dead")
         if not silent:
-            self._acknowledge(entry)
+            self._acknowledge(entry, settled.items)
         # What is left was begun and never answered for: a call that was cut short, and then not made again.
         self._orphan(asked.call.items, entry.key)
         if entry.operation == "confirm" and entry.order_id:
             self._note_confirmed(self._order(entry.order_id), entry, unknown=unknown)
         return entry
 
-    def _acknowledge(self, entry: Entry) -> None:
-        for item in entry.items:
+    def _acknowledge(self, entry: Entry, answered: Iterable[ItemAnswer]) -> None:
+        for item in answered:
             if item.item_reservation_id:
                 before = self._reservation(item.item_reservation_id)
                 state = _acknowledged(entry.operation, before.state, success=item.success)
@@ -161,8 +171,8 @@ class Page:
         if unknown:
             others[entry.key] = replace(begun, owner=None)
         else:
-            answered = Names(() if entry.status == "superseded" else map(_ids, entry.items))
-            confirmed = [_ids(item) for item in entry.items if item.success]
+            answered = Names(() if entry.status == "superseded" else map(ids_of, entry.items))
+            confirmed = [ids_of(item) for item in entry.items if item.success]
             cut_short = [item for item in begun.items if item not in answered]
             items = tuple(dict.fromkeys((*items, *confirmed, *cut_short)))
         self._keep_order(replace(order, settled=order.settled + 1, under_way=others, items=items))
@@ -190,9 +200,11 @@ class Page:
             self._keep_order(noted)
         return Wait(answer.what) if isinstance(answer, WaitFor) else answer
 
-    def _published(self, key: str) -> None:
+    def _published(self, key: str, settled_at_ms: int | None) -> None:
         entry = self.entries.get(key)
-        if entry is not None and entry.status is not None and not entry.published:
+        if entry is None or settled_at_ms not in (None, entry.settled_at_ms):
+            return
+        if entry.status is not None and not entry.published:
             self._keep(replace(entry, published=True, death=None))
 
     def _reservation(self, id_: str) -> Reservation:
@@ -211,10 +223,12 @@ class Page:
     def _keep_reservation(self, reservation: Reservation) -> None:
         self.reservations[reservation.id] = self.changed_reservations[reservation.id] = reservation
 
-    def _note(self, ask: Ask) -> None:
+    def _note(self, ask: Ask, entry: Entry) -> None:
         call, origin = ask.call, ask.origin
-        reservations = [item.item_reservation_id for item in call.items]
-        self.noted.add(call.key, (call.cart_id, call.order_id, origin.event_id, origin.trace_id, *reservations))
+        others = [item.item_reservation_id for item in call.items]
+        if entry.redo:
+            others.append(entry.sent_key)
+        self.noted.add(call.key, (call.cart_id, call.order_id, origin.event_id, origin.trace_id, *others))
 
     def _keep(self, entry: Entry) -> None:
         self.entries[entry.key] = self.changed_entries[entry.key] = entry
@@ -244,10 +258,6 @@ def _answered(asked: Iterable[CallItem], answered: Iterable[ItemAnswer]) -> list
     """Reservations that only Rokt's answer names."""
     named = {item.item_reservation_id for item in asked}
     return [id_ for item in answered if (id_ := item.item_reservation_id) and id_ not in named]
-
-
-def _ids(item: ItemAnswer) -> CallItem:
-    return CallItem(item.cart_item_id, item.item_reservation_id)
 
 
 def _acknowledged(operation: Operation, before: State, *, success: bool) -> State:

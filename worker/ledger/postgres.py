@@ -8,13 +8,13 @@ failover to a standby that lags behind) may forget what was settled, and the wor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from worker.errors import LedgerUnavailable, WorkerError
 from worker.ledger import postgres_sql as sql
 from worker.ledger.budgets import Reserved
-from worker.ledger.entries import Published, Request, Touched, touched
+from worker.ledger.entries import Before, Published, Request, Touched, apart, touched
 from worker.ledger.notes import Searched, mark, unpacked
 from worker.ledger.page import Page, Reply
 from worker.ledger.postgres_connections import Connections
@@ -53,7 +53,7 @@ class PostgresStore:
 
     async def work(self, requests: Sequence[Request]) -> list[Reply]:
         """Works on a group, again when another worker was first. See Store."""
-        published, others = _apart(requests)
+        published, others = apart(requests)
         needed = touched(others)
 
         async def once(connection: Any) -> list[Reply]:
@@ -64,10 +64,10 @@ class PostgresStore:
 
         return await self._unhindered(once)
 
-    async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
+    async def settled(self, keys: Sequence[str]) -> dict[str, Before]:
         """See `Store.settled`."""
         rows = await self._connections.use(lambda connection: connection.fetch(sql.SETTLED, keys))
-        return {row[0]: row[1] for row in rows}
+        return {row[0]: Before(row[1], row[2]) for row in rows}
 
     async def renew(self, owner: str, seconds: float) -> None:
         """The owner works, and will for so many seconds more."""
@@ -77,11 +77,38 @@ class PostgresStore:
         """The owner works no more."""
         await self._connections.use(lambda connection: connection.execute(sql.RETIRE, owner))
 
-    async def reserve(self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int) -> Reserved:
+    async def reserve(
+        self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int, *, spare: bool = False
+    ) -> Reserved:
         """See `Store.reserve`."""
         terms = (name, count, interval_us, lead_us, max_ahead_us)
-        row = await self._unhindered(lambda connection: connection.fetchrow(sql.RESERVE, *terms))
-        return Reserved(row["start_us"], row["now_us"])
+        statement = sql.RESERVE_SPARE if spare else sql.RESERVE
+        row = await self._unhindered(lambda connection: connection.fetchrow(statement, *terms))
+        return Reserved(row["start_us"], row["now_us"]) if row else Reserved(0, 0, given=False)
+
+    async def kept(self, room: str, first: int, last: int) -> dict[int, str]:
+        """See `Store.kept`."""
+        rows = await self._connections.use(lambda connection: connection.fetch(sql.KEPT, room, first, last))
+        return {row[0]: row[1] for row in rows}
+
+    async def keep(self, room: str, values: Mapping[int, str]) -> None:
+        """See `Store.keep`."""
+        columns = [*zip(*sorted(values.items()), strict=True)] or [(), ()]
+        await self._connections.use(lambda connection: connection.execute(sql.KEEP, room, *columns))
+
+    async def swap(self, room: str, number: int, old: str | None, new: str) -> bool:
+        """See `Store.swap`."""
+        statement, given = (sql.KEEP_NEW, ()) if old is None else (sql.KEEP_FOR, (old,))
+
+        async def once(connection: Any) -> bool:
+            await connection.execute(statement, room, number, new, *given)
+            return bool(await connection.fetchval(sql.KEPT_ONE, room, number) == new)
+
+        return await self._connections.use(once)
+
+    async def drop(self, room: str, below: int) -> None:
+        """See `Store.drop`."""
+        await self._connections.use(lambda connection: connection.execute(sql.DROP, room, below))
 
     async def prune(self, days: int, limit: int) -> int:
         """Deletes what is older, a step of each table; what another worker has in hand is left for later."""
@@ -126,13 +153,6 @@ class PostgresStore:
                 if sqlstate(error.__cause__ or error) not in AGAIN or clock() > until:
                     raise
                 await asyncio.sleep(AGAIN_SECONDS * again)
-
-
-def _apart(requests: Sequence[Request]) -> tuple[list[str], list[Request]]:
-    """The calls that only have to be marked as published, which needs no look at them, and the other requests."""
-    looked_at = frozenset(touched(request for request in requests if not isinstance(request, Published)).keys)
-    apart = {r.key for r in requests if isinstance(r, Published)} - looked_at
-    return sorted(apart), [r for r in requests if not (isinstance(r, Published) and r.key in apart)]
 
 
 async def _work(connection: Any, requests: Sequence[Request], needed: Touched, published: Sequence[str]) -> list[Reply]:

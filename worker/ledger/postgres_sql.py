@@ -50,7 +50,8 @@ SEARCH: Final = """
         ORDER BY created_at_ms DESC
     ) AS found FROM stretch"""
 SETTLED: Final = """
-    SELECT key, fingerprint FROM ledger_calls WHERE key = ANY($1::text[]) AND status IS NOT NULL AND published"""
+    SELECT key, fingerprint, status FROM ledger_calls
+    WHERE key = ANY($1::text[]) AND status IS NOT NULL AND published"""
 _PUBLISH: Final = """
     UPDATE ledger_calls SET published = true, death = NULL, version = version + 1, changed_at_ms = {now}
     WHERE key = ANY({keys}::text[]) AND status IS NOT NULL AND NOT published"""
@@ -76,6 +77,19 @@ RESERVE: Final = f"""
     )
     RETURNING next_us - $2 * $3 AS start_us, at_us AS now_us
 """  # noqa: S608
+_CLOCK_US: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_FREE_AHEAD: Final = f"old.next_us - greatest(old.at_us - {_CLOCK_US}, 0) - {_CLOCK_US}"
+RESERVE_SPARE: Final = RESERVE.replace(
+    "RETURNING", f"WHERE {_FREE_AHEAD} <= $4::bigint OR {_FREE_AHEAD} > $5::bigint RETURNING"
+)
+KEPT: Final = "SELECT id, value FROM ledger_kept WHERE room = $1 AND id >= $2 AND id < $3"
+KEPT_ONE: Final = "SELECT value FROM ledger_kept WHERE room = $1 AND id = $2"
+KEEP: Final = """
+    INSERT INTO ledger_kept (room, id, value) SELECT $1, new.* FROM unnest($2::bigint[], $3::text[]) AS new
+    ON CONFLICT (room, id) DO UPDATE SET value = excluded.value"""
+KEEP_NEW: Final = "INSERT INTO ledger_kept (room, id, value) VALUES ($1, $2, $3) ON CONFLICT (room, id) DO NOTHING"
+KEEP_FOR: Final = "UPDATE ledger_kept SET value = $3 WHERE room = $1 AND id = $2 AND value = $4"
+DROP: Final = "DELETE FROM ledger_kept WHERE room = $1 AND id < $2"
 
 # As old as the statement: an index cannot be searched by a time that goes on while it is.
 _SINCE: Final = "(extract(epoch FROM statement_timestamp()) * 1000)::bigint"
@@ -116,6 +130,7 @@ _TYPES: Final = {
     "settled": "integer",
     "source_partition": "integer",
     "attempts": "integer",
+    "redo": "integer",
     "http_status": "integer",
     "token": "bigint",
     "source_offset": "bigint",

@@ -22,7 +22,7 @@ Row = Sequence[Value]
 CALLS: Final = (
     "key", "operation", "cart_id", "order_id", "fingerprint", "event_id", "occurred_at_ms", "source_topic",
     "source_partition", "source_offset", "trace_id", "owner", "token", "begun_at_ms", "maybe_sent", "attempts",
-    "status", "http_status", "items", "death", "settled_at_ms", "published",
+    "status", "http_status", "items", "death", "settled_at_ms", "published", "redo",
 )  # fmt: skip
 RESERVATIONS: Final = ("id", "state", "pending", "owner", "key")
 ORDERS: Final = ("id", "settled", "under_way", "items", "whole", "called_off")
@@ -54,6 +54,7 @@ def to_call(entry: Entry) -> Row:
         _text(entry.death) if entry.death is not None else None,
         entry.settled_at_ms,
         entry.published,
+        entry.redo,
     )
 
 
@@ -84,6 +85,7 @@ def from_call(row: Mapping[str, Any]) -> Entry:
         death=msgspec.json.decode(row["death"], type=Death) if row["death"] else None,
         settled_at_ms=row["settled_at_ms"],
         published=bool(row["published"]),
+        redo=row["redo"],
     )
 
 

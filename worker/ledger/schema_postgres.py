@@ -87,4 +87,13 @@ VERSIONS: Final = (
     ALTER TABLE ledger_notes ALTER COLUMN marks SET STORAGE EXTERNAL;
     CREATE INDEX ledger_notes_by_age ON ledger_notes (created_at_ms);
     """,
+    """
+    ALTER TABLE ledger_calls ADD COLUMN redo integer NOT NULL DEFAULT 0;
+    CREATE TABLE ledger_kept (
+        room text COLLATE "C" NOT NULL,
+        id bigint NOT NULL,
+        value text NOT NULL,
+        PRIMARY KEY (room, id)
+    );
+    """,
 )

@@ -74,4 +74,15 @@ VERSIONS: Final[tuple[Script, ...]] = (
         """,
     ),
     ("CREATE TABLE notes (marks BLOB NOT NULL, keys TEXT NOT NULL, changed_at_ms INTEGER NOT NULL)",),
+    (
+        "ALTER TABLE calls ADD COLUMN redo INTEGER NOT NULL DEFAULT 0",
+        """
+        CREATE TABLE kept (
+            room TEXT NOT NULL,
+            id INTEGER NOT NULL,
+            value TEXT NOT NULL,
+            PRIMARY KEY (room, id)
+        ) WITHOUT ROWID
+        """,
+    ),
 )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from worker.errors import LedgerUnavailable
+from worker.ledger import sqlite_kept
 from worker.ledger.aside import Aside
 from worker.ledger.budgets import Budget, Reserved, reserved
-from worker.ledger.entries import Published, Request, Touched, touched
+from worker.ledger.entries import Before, Request, Touched, apart, touched
 from worker.ledger.notes import Searched, mark, packed
 from worker.ledger.page import Page, Reply
 from worker.ledger.sqlite_file import LedgerFile, Synchronous
@@ -34,7 +35,7 @@ PUBLISHED: Final = (
     "WHERE key IN (SELECT value FROM json_each(?)) AND status IS NOT NULL AND NOT published"
 )
 SETTLED: Final = (
-    "SELECT key, fingerprint FROM calls "
+    "SELECT key, fingerprint, status FROM calls "
     "WHERE key IN (SELECT value FROM json_each(?)) AND status IS NOT NULL AND published"
 )
 RENEW: Final = (
@@ -77,7 +78,7 @@ class SqliteStore:
         """See `Store.work`."""
         return await self._write(partial(_work, tuple(requests)))
 
-    async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
+    async def settled(self, keys: Sequence[str]) -> dict[str, Before]:
         """See `Store.settled`."""
         return await self._read(partial(_settled, ids(keys)))
 
@@ -89,10 +90,28 @@ class SqliteStore:
         """See `Store.retire`."""
         await self._write(partial(_run, RETIRE, (owner,)))
 
-    async def reserve(self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int) -> Reserved:
+    async def reserve(
+        self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int, *, spare: bool = False
+    ) -> Reserved:
         """See `Store.reserve`. The time is this machine's."""
-        do = partial(_reserve, name, (count, interval_us, lead_us, max_ahead_us))
+        do = partial(_reserve, name, (count, interval_us, lead_us, max_ahead_us), spare)
         return await self._done(partial(self._file.write, do, lasting=False))
+
+    async def kept(self, room: str, first: int, last: int) -> dict[int, str]:
+        """See `Store.kept`."""
+        return await self._read(partial(sqlite_kept.kept, room, first, last))
+
+    async def keep(self, room: str, values: Mapping[int, str]) -> None:
+        """See `Store.keep`."""
+        await self._write(partial(sqlite_kept.keep, room, dict(values)))
+
+    async def swap(self, room: str, number: int, old: str | None, new: str) -> bool:
+        """See `Store.swap`."""
+        return await self._write(partial(sqlite_kept.swap, room, number, old, new))
+
+    async def drop(self, room: str, below: int) -> None:
+        """See `Store.drop`."""
+        await self._write(partial(sqlite_kept.drop, room, below))
 
     async def prune(self, days: int, limit: int) -> int:
         """See `Store.prune`. Asked again and again it goes through the whole table, oldest rows first."""
@@ -138,15 +157,12 @@ class SqliteStore:
 
 def _work(requests: Sequence[Request], connection: sqlite3.Connection) -> list[Reply]:
     """A group. What is published, and not asked for otherwise, is noted without being read: the page passes it over."""
-    published = {request.key for request in requests if isinstance(request, Published)}
-    if len(published) < len(requests):
-        need = touched(request for request in requests if not isinstance(request, Published))
-        replies = _work_on_page(requests, need, connection)
-        published.difference_update(need.keys)
-    else:
-        replies = [None] * len(requests)
+    published, others = apart(requests)
+    replies: list[Reply] = [None] * len(requests)
+    if others:
+        replies = _work_on_page(requests, touched(others), connection)
     if published:
-        connection.execute(PUBLISHED, (ids(sorted(published)),))
+        connection.execute(PUBLISHED, (ids(published),))
     return replies
 
 
@@ -187,14 +203,14 @@ def _work_on_page(requests: Sequence[Request], need: Touched, connection: sqlite
     return replies
 
 
-def _settled(keys: str, connection: sqlite3.Connection) -> dict[str, bytes]:
-    return dict(connection.execute(SETTLED, (keys,)).fetchall())
+def _settled(keys: str, connection: sqlite3.Connection) -> dict[str, Before]:
+    return {key: Before(*how) for key, *how in connection.execute(SETTLED, (keys,))}
 
 
-def _reserve(name: str, terms: tuple[int, int, int, int], connection: sqlite3.Connection) -> Reserved:
+def _reserve(name: str, terms: tuple[int, int, int, int], spare: bool, connection: sqlite3.Connection) -> Reserved:
     row = connection.execute(BUDGET, (name,)).fetchone()
     now_us = time.time_ns() // 1000
-    answer, budget = reserved(Budget(*row) if row else None, *terms, now_us)
+    answer, budget = reserved(Budget(*row) if row else None, *terms, now_us, spare=spare)
     connection.execute(KEEP_BUDGET, (name, budget.next_us, budget.at_us))
     return answer
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from worker.ledger.budgets import Reserved
-from worker.ledger.entries import Request, Touched
+from worker.ledger.entries import Before, Request, Touched
 from worker.ledger.notes import Searched
 from worker.ledger.page import Page, Reply
 
@@ -30,8 +30,8 @@ class Store(Protocol):
     async def work(self, requests: Sequence[Request]) -> list[Reply]:
         """Works on a group of requests, in their order, in one transaction; a reply for each (see `Page.work`)."""
 
-    async def settled(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Those of these keys whose calls are settled and published, with their fingerprints. Only reads."""
+    async def settled(self, keys: Sequence[str]) -> dict[str, Before]:
+        """Those of these keys whose calls are settled and published, and how. Only reads."""
 
     async def renew(self, owner: str, seconds: float) -> None:
         """The owner works, and will for so many seconds more: nobody takes over what it has begun."""
@@ -39,14 +39,31 @@ class Store(Protocol):
     async def retire(self, owner: str) -> None:
         """The owner works no more: what it has begun may be taken over at once."""
 
-    async def reserve(self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int) -> Reserved:
+    async def reserve(
+        self, name: str, count: int, interval_us: int, lead_us: int, max_ahead_us: int, *, spare: bool = False
+    ) -> Reserved:
         """Gives `count` slots of the budget of this name to the asker alone, `interval_us` apart, and never again.
 
         The first is no earlier than the database's time and `lead_us`, and comes after all that were given before. With
         a count of 0 it only sees to it that no later one is earlier than that. A database whose clock was set back
         since goes on as if it had not been; one whose next slot is more than `max_ahead_us` off begins anew. Nothing of
-        this need outlive a power cut.
+        this need outlive a power cut. With `spare` nothing is given while anybody has slots further off than the lead.
         """
+
+    async def kept(self, room: str, first: int, last: int) -> dict[int, str]:
+        """What commands keep in a room, by number, of those from `first` up to and without `last`. Only reads."""
+
+    async def keep(self, room: str, values: Mapping[int, str]) -> None:
+        """Keeps these, in place of what was there under their numbers."""
+
+    async def swap(self, room: str, number: int, old: str | None, new: str) -> bool:
+        """Keeps `new` if `old` (None: nothing) is there.
+
+        Whether `new` is there now, so asking again gives the same.
+        """
+
+    async def drop(self, room: str, below: int) -> None:
+        """Forgets what is kept in a room under numbers below this one."""
 
     async def prune(self, days: int, limit: int) -> int:
         """Deletes what was last changed more than so many days ago, at most `limit` rows of each table.

@@ -24,8 +24,8 @@ class Assignment:
     """A partition's records that are read and not settled, and how far it is settled.
 
     The consumer's thread calls `fetch`, reads `to_commit`, `vouched_ms`, `passed`, `gap` and `bytes`, and alone writes
-    `last_fetched`, `next_offset`, `newest_ms`, `committed` and `paused_for`. `lost_to` and `rewound` are what was said
-    of records that are gone (worker/stream/losses.py). All else belongs to the event loop.
+    `last_fetched`, `next_offset`, `newest_ms`, `committed`, `over`, `log_end` and `paused_for`. `lost_to` and
+    `rewound` are what was said of records that are gone (worker/stream/losses.py). All else belongs to the event loop.
     """
 
     def __init__(
@@ -36,15 +36,20 @@ class Assignment:
         *,
         next_offset: int | None = None,
         commit_known: bool = True,
+        end: int | None = None,
     ) -> None:
         """`next_offset` is what the group committed; None: nothing, or it is not known.
 
-        `began_at` is then where its log was seen to start.
+        `began_at` is then where its log was seen to start. Only what is below `end` is taken, if there is one; it is
+        `over` when that is reached; `log_end` is where the log was seen to end before.
         """
         self.topic = topic
         self.partition = partition
         self.next_offset = next_offset
         self.commit_known = commit_known
+        self.end = end
+        self.over = False
+        self.log_end: int | None = None
         self.began_at: int | None = None
         self.newest_ms: int | None = None
         self.lost_to = -1
@@ -114,6 +119,17 @@ class Assignment:
     def bytes(self) -> int:
         """How much of what was fetched is not settled."""
         return self._bytes_fetched - self._bytes_settled
+
+    def reached(self, offset: int) -> None:
+        """Whatever is there below this offset was fetched."""
+        if self.end is not None and offset >= self.end:
+            self.over = True
+
+    def up_to_its_end(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Those of what came that are to be taken."""
+        if self.end is None or records[-1].offset < self.end:
+            return records
+        return [record for record in records if record.offset < (self.end or 0)]
 
     def fetch(self, records: Sequence[Record]) -> None:
         """Counts records at once as they are fetched: what waits for the event loop is in hand too."""

@@ -11,6 +11,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
@@ -24,8 +25,8 @@ from worker.stream.commits import Commits, Partition
 from worker.stream.config import RESET, Beginning
 from worker.stream.losses import Losses
 from worker.stream.messages import from_message
-from worker.stream.pauses import UNKNOWN, Limits, reasons
-from worker.stream.takeover import take_over
+from worker.stream.pauses import END, UNKNOWN, Limits, reasons
+from worker.stream.takeover import Take, take_over
 from worker.telemetry import names
 
 GRACE_SECONDS = 1.0
@@ -86,10 +87,12 @@ class Consumption:
         beginning: Beginning,
         losses: Losses,
         log: FilteringBoundLogger,
+        take: Take | None = None,
     ) -> None:
         """`clock` gives monotonic seconds, `now_ms` milliseconds since 1970.
 
-        `held` tells, at any moment, the reasons for which a topic is not to be read.
+        `held` tells, at any moment, the reasons for which a topic is not to be read; `take` where partitions that are
+        assigned go on, if not where the group is.
         """
         self._topics = list(topics)
         self._dispatch = dispatch
@@ -97,7 +100,7 @@ class Consumption:
         self._held = held
         self._limits = limits
         self._pace = pace
-        self._beginning = beginning
+        self._take = take or partial(take_over, beginning=beginning, ask_seconds=pace.ask_seconds, log=log)
         self._losses = losses
         self._log = log
         self._client: Client
@@ -128,15 +131,20 @@ class Consumption:
         """Reads once and does what is due. Raises KafkaException or WorkerError for what cannot be gone on with."""
         self.turned_at = self._clock()
         records: dict[Partition, list[Record]] = defaultdict(list)
+        ends: list[Message] = []
         for message in self._client.consume(self._pace.batch, self._pace.poll_seconds):
-            if (error := message.error()) is not None:
-                self._trouble(error, message)
-            else:
+            if (error := message.error()) is None:
                 record = from_message(message)
                 records[record.topic, record.partition].append(record)
-        batches = [(self._fetched(p, batch), batch) for p, batch in records.items() if p in self._assigned]
-        if batches:
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                ends.append(message)
+            else:
+                self._trouble(error, message)
+        fetched = [(self._assigned[p], self._fetched(p, batch)) for p, batch in records.items() if p in self._assigned]
+        if batches := [(assignment, batch) for assignment, batch in fetched if batch]:
             self._dispatch.accept(batches)
+        for message in ends:
+            self._log_ended(message)
         self._regulate()
         self._commits.when_due(self._client)
 
@@ -155,8 +163,8 @@ class Consumption:
             self._client.consume(1, self._pace.poll_seconds)  # a rebalance refused it: go along with that, then again
             self._commits.at_once(self._client, self.assignments())
 
-    def _fetched(self, partition: Partition, batch: Sequence[Record]) -> Assignment:
-        """The assignment that a batch belongs to; what is missing before it is looked into.
+    def _fetched(self, partition: Partition, batch: Sequence[Record]) -> Sequence[Record]:
+        """What of a batch is to be handed over; what is missing before it is looked into.
 
         Raises WorkerError when the log was rewound under us.
 
@@ -171,12 +179,29 @@ class Consumption:
             last = record.offset
         if batch[0].offset != assignment.expected:
             self._losses.jumped(self._client, assignment, batch[0].offset)
-        assignment.fetch(batch)
-        return assignment
+        following = batch[-1].offset + 1
+        if batch := assignment.up_to_its_end(batch):
+            assignment.fetch(batch)
+        assignment.reached(following)
+        return batch
+
+    def _log_ended(self, message: Message) -> None:
+        """Nothing comes any more for now; behind the records of the same turn."""
+        assignment = self._assigned.get((str(message.topic()), int(message.partition() or 0)))
+        offset = int(message.offset() or 0)
+        if assignment is None or assignment.end is None or assignment.over:
+            return
+        if offset < assignment.end:
+            assignment.log_end = offset
+            return
+        if assignment.expected != assignment.end:
+            self._losses.jumped(self._client, assignment, assignment.end)
+        assignment.reached(offset)
 
     def _regulate(self) -> None:
         """Pauses the partitions that have a reason to be, and resumes those that have none left."""
         current = reasons(self.assignments(), self._limits, self._held)
+        current.update({a: why | {END} for a, why in current.items() if a.over})
         pause = [a for a, why in current.items() if why and (not a.paused_for or a.paused_for == UNKNOWN)]
         resume = [a for a, why in current.items() if a.paused_for and not why]
         try:
@@ -194,9 +219,7 @@ class Consumption:
                 assignment.paused_for = why
 
     def _on_assigned(self, _: object, partitions: list[TopicPartition]) -> None:
-        for assignment in take_over(
-            self._client, partitions, self._beginning, ask_seconds=self._pace.ask_seconds, log=self._log
-        ):
+        for assignment in self._take(self._client, partitions):
             self._assigned[assignment.topic, assignment.partition] = assignment
         self.joined = True
         if partitions:

@@ -16,7 +16,9 @@ from worker.verdict import Death
 MESSAGE_KEPT = 2048
 
 
-def headers(record: Record, death: Death, *, group: str, failed_at: datetime, trace: Headers, brief: bool) -> Headers:
+def headers(
+    record: Record, death: Death, *, group: str, failed_at: datetime, redrives: int, trace: Headers, brief: bool
+) -> Headers:
     """Headers of a dead letter. Every `dlq.` header is there, empty where there is nothing to say.
 
     `brief` leaves out the answer's body and cuts the message, for a record at the topic's size limit.
@@ -36,7 +38,7 @@ def headers(record: Record, death: Death, *, group: str, failed_at: datetime, tr
         (names.DLQ_SOURCE_TIMESTAMP, record.timestamp_ms),
         (names.DLQ_GROUP, group),
         (names.DLQ_FAILED_AT, rfc3339(failed_at)),
-        (names.DLQ_REDRIVES, 0),
+        (names.DLQ_REDRIVES, redrives),
     )
     ours = tuple((name, b"" if value is None else str(value).encode()) for name, value in told)
     return record.headers + trace + ours

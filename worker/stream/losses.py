@@ -8,6 +8,7 @@ that is missing is a hole, of which logs have many (compaction, a transaction's 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from confluent_kafka import KafkaException, TopicPartition
 from structlog.typing import FilteringBoundLogger
@@ -28,12 +29,18 @@ REWOUND = (
 UNKNOWN = "whether records were deleted unread cannot be told, since the brokers do not say where the log starts"
 
 
-class Losses:
-    """`records` counts the offsets that were deleted unread, since the start of the process."""
+def _nobody(_: Assignment, __: int, ___: int) -> None: ...
 
-    def __init__(self, log: FilteringBoundLogger, *, ask_seconds: float) -> None:
+
+class Losses:
+    """`records` counts the offsets that were deleted unread, since the start of the process; `tell` hears of each."""
+
+    def __init__(
+        self, log: FilteringBoundLogger, *, ask_seconds: float, tell: Callable[[Assignment, int, int], None] = _nobody
+    ) -> None:
         self._log = log
         self._ask_seconds = ask_seconds
+        self._tell = tell
         self._lock = threading.Lock()
         self.records = 0
 
@@ -55,10 +62,12 @@ class Losses:
         """The offsets from `first` to before `end` were deleted unread; what was said before is not said again."""
         with self._lock:
             first = max(first, assignment.lost_to)
+            end = end if assignment.end is None else min(end, assignment.end)
             if first >= end:
                 return
             assignment.lost_to = end
             self.records += end - first
+        self._tell(assignment, first, end)
         span = {"from": first, "to": end}
         self._log.error(names.LOG_RECORDS_LOST, **assignment.place, **span, records=end - first, mend=LOST)
 

@@ -10,20 +10,21 @@ from worker.record import Headers, Record
 def from_message(message: Message) -> Record:
     """A consumed message, known to be no error."""
     kind, timestamp = message.timestamp()
-    headers, unreadable = _headers(message)
+    found, unreadable = headers(message)
     return Record(
         topic=str(message.topic()),
         partition=int(message.partition() or 0),
         offset=int(message.offset() or 0),
         key=_bytes(message.key()),
         value=_bytes(message.value()),
-        headers=headers,
+        headers=found,
         timestamp_ms=None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
         unreadable=unreadable,
     )
 
 
-def _headers(message: Message) -> tuple[Headers, str]:
+def headers(message: Message) -> tuple[Headers, str]:
+    """A message's headers; else none, and why they cannot be read."""
     try:
         return tuple((str(header[0]), _bytes(header[1])) for header in message.headers() or ()), ""
     except (SystemError, UnicodeError, ValueError):

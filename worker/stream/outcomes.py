@@ -19,7 +19,7 @@ def fields(entry: Entry, *, brief: bool) -> dict[str, Any]:
     """The record's fields by name; `brief` leaves out the items, for a record over the topic's size limit."""
     origin = entry.origin
     return {
-        "idempotencyKey": entry.key,
+        "idempotencyKey": entry.sent_key,
         "operation": entry.operation,
         "status": entry.status,
         "cartId": entry.cart_id,

@@ -1,9 +1,9 @@
 """Why a partition is not read at the moment. Reasons are worked out afresh each time, so no pauser can undo another.
 
 Pure. A partition is paused while it has at least one reason: it is too far ahead of what may be committed (`gap`), too
-much is in hand for its kind of events (`memory`), or something that holds for its topic. The client library keeps a
-partition paused through a revoke and a new assignment, so at first the reasons are UNKNOWN, and it is resumed if there
-are none.
+much is in hand for its kind of events (`memory`), what was asked of it is read (`end`), or something that holds for its
+topic. The client library keeps a partition paused through a revoke and a new assignment, so at first the reasons are
+UNKNOWN, and it is resumed if there are none.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from worker.urgency import Kind, room
 UNKNOWN = frozenset({"unknown"})
 GAP = "gap"
 MEMORY = "memory"
+END = "end"
 AGAIN_BELOW = 0.5
 
 

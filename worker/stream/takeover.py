@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from confluent_kafka import OFFSET_END, OFFSET_STORED, KafkaException, TopicPartition
 from structlog.typing import FilteringBoundLogger
@@ -12,6 +12,9 @@ from worker.stream.assignment import Assignment
 from worker.stream.client import Client, said
 from worker.stream.config import Beginning
 from worker.telemetry import names
+
+Take = Callable[[Client, list[TopicPartition]], list[Assignment]]
+"""Called from within `on_assign`: what was assigned, as it goes on; it may tell the client from where."""
 
 
 def take_over(

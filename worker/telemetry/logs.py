@@ -5,13 +5,31 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from typing import Any, Literal, TextIO
+from contextlib import suppress
+from typing import Any, Literal, TextIO, cast
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 LIBRARIES = ("opentelemetry", "aiohttp", "asyncio", "confluent_kafka", "httpx", "httpx2", "httpcore2", "uvicorn")
+
+
+class Unbroken:
+    """A stream to which a line may be lost, when nobody takes it any more or its disk is full, but never an event."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Writes, if that is possible."""
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flushes, if that is possible."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def configure(style: Literal["json", "console"], level: str, stream: TextIO | None = None) -> FilteringBoundLogger:
@@ -28,7 +46,7 @@ def configure(style: Literal["json", "console"], level: str, stream: TextIO | No
     _libraries_too(shared, last, level, out)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(out),
+        structlog.WriteLogger(cast("TextIO", Unbroken(out))),
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         cache_logger_on_first_use=True,
@@ -54,7 +72,7 @@ def _stack_without_values(_: Any, __: str, event: EventDict) -> EventDict:
 
 def _libraries_too(shared: list[Processor], last: Processor, level: str, out: TextIO) -> None:
     """Lines of libraries come in the same form; of their doings only what is a warning at least."""
-    handler = logging.StreamHandler(out)
+    handler = logging.StreamHandler(Unbroken(out))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

@@ -41,13 +41,14 @@ _IDS = RandomIdGenerator()
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a record was read, for its span."""
+    """Where a record was read, for its span; `failing` is the trace context of an attempt that failed at it before."""
 
     topic: str
     partition: int
     offset: int
     headers: Headers
     size: int | None
+    failing: Headers = ()
 
 
 class Tracing:
@@ -63,6 +64,9 @@ class Tracing:
         """The CONSUMER span around all that is done for one record; whoever asked for it has it `ended`."""
         producer = self._extract(source.headers)
         remote = get_current_span(producer).get_span_context()
+        linked = [remote] if self._link_producer else []
+        if source.failing:
+            linked.append(get_current_span(self._extract(source.failing)).get_span_context())
         attributes: dict[str, Attribute] = {
             names.MESSAGING_SYSTEM: "kafka",
             names.MESSAGING_OPERATION_NAME: "process",
@@ -81,7 +85,7 @@ class Tracing:
             context=Context() if self._link_producer else producer,
             kind=SpanKind.CONSUMER,
             attributes=attributes,
-            links=[Link(remote)] if self._link_producer and remote.is_valid else None,
+            links=[Link(context) for context in linked if context.is_valid],
         )
 
     def attempt(
