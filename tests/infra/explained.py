@@ -31,7 +31,7 @@ class Searched(Shape):
 
 class Happening(Shape):
     at: datetime | None
-    what: Literal["event", "call", "settled", "outcome", "dead-letter"]
+    what: Literal["event", "call", "settled", "outcome", "dead-letter", "redrive", "discard"]
     text: str
     idempotency_key: Words
     trace_id: Words
@@ -54,6 +54,7 @@ class Answered(Item):
 
 class Call(Shape):
     idempotency_key: str
+    earlier_keys: list[str]
     named: bool
     operation: Operation
     cart_id: Words

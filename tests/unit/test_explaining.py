@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from dataclasses import replace
 
@@ -12,14 +13,18 @@ from infra.events import cancelled as cancel_event
 from infra.events import completed, encoded, reservation
 from infra.ledger_clerk import ORIGIN, Clerk, cancelled, confirm, item, release, settled
 from infra.memory_ledger import MemoryStore, Shelf
+from worker.commands.explain import shown
+from worker.commands.speaking import Speech
 from worker.decode.decoder import Decoder
 from worker.explain import finding, matching
 from worker.explain.document import document, linked
 from worker.explain.finding import Finder
 from worker.explain.happenings import from_ledger, in_time_order
-from worker.explain.screen import lines, sections
+from worker.explain.screen import sections
 from worker.explain.story import Story
 from worker.explain.waits import waits
+from worker.keys import again
+from worker.ledger.entries import Redo
 from worker.mapping import CallItem
 from worker.record import Record
 from worker.rokt.answers import ItemAnswer
@@ -46,6 +51,27 @@ class Scene:
 
     async def story(self, id_: str, since_ms: int | None = None) -> Story:
         return await Finder(self.store, since_ms=since_ms, progress=self.back_to.append).find(id_)
+
+
+def test_a_call_that_was_made_again_is_found_by_each_of_its_keys() -> None:
+    async def play(id_: str) -> Story:
+        scene = Scene()
+        anna = await scene.anna()
+        await anna.do(CALL, "rejected")
+        ask = replace(anna.question(CALL), redo=Redo(CALL.key))
+        await anna.put(ask)
+        await anna.settle(ask, redo=1)
+        await anna.publish(CALL)
+        return await scene.story(id_)
+
+    for key in (CALL.key, again(CALL.key, 1)):
+        story = asyncio.run(play(key))
+        assert story.kinds == ("key",)
+        [begun] = [each for each in from_ledger(story) if each.what == "call"]
+        assert begun.text.startswith("confirm begun again, after 1 rejection")
+        assert begun.key == again(CALL.key, 1)
+        [call] = document(story, [], None, None)["calls"]
+        assert call["earlierKeys"] == [CALL.key]
 
 
 def test_a_retry_is_one_call_with_its_attempts_and_a_cancel_without_a_cart_belongs_to_the_story() -> None:
@@ -214,9 +240,12 @@ def test_the_lines_of_a_pipe_are_whole_and_cannot_move_the_cursor() -> None:
         return await scene.story("cart-1")
 
     story = asyncio.run(play())
-    told = lines(sections(story, in_time_order(from_ledger(story)), "https://t.example/{trace_id}", waits(story)))
+    found = sections(story, in_time_order(from_ledger(story)), "https://t.example/{trace_id}", waits(story))
+    out = io.StringIO()
+    Speech(as_json=False, out=out, err=io.StringIO()).answer({}, *shown(found))
+    told = out.getvalue().splitlines()
     assert told[0] == "cart-1 is a cart:"
-    assert told[-2:] == ["Open:", "  nothing: all of it is settled"]
+    assert told[-2:] == ["Open:", "nothing: all of it is settled"]
     assert not [line for line in told if "\x1b" in line]
     assert any(f"https://t.example/{ORIGIN.trace_id}" in line for line in told)
     assert linked(None, "x") is None

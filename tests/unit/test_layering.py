@@ -9,6 +9,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = (
     "worker.carts",
+    "worker.dlq.counting",
+    "worker.dlq.letter",
+    "worker.dlq.marks",
+    "worker.dlq.mends",
     "worker.doctor.finding",
     "worker.doctor.judging.clocks",
     "worker.doctor.judging.group",
@@ -42,6 +46,9 @@ CORE = (
     "worker.ledger.rows",
     "worker.mapping",
     "worker.record",
+    "worker.replay.plan",
+    "worker.replay.request",
+    "worker.replay.tally",
     "worker.retry",
     "worker.rokt.answers",
     "worker.stream.horizon",

@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
-import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from worker.errors import LedgerUnavailable, SettingsError, WorkerError
+from worker.commands.moments import Moment
+from worker.commands.speaking import Shown, Speech, Table, ends_well, json_option, settings_options
 
-LINE_SECONDS = 5.0
-
-
-class Moment(click.ParamType[int]):
-    """RFC 3339 text, as milliseconds since 1970; without an offset it is UTC."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Fails with the forms that are allowed."""
-        try:
-            given = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time such as 2026-11-20 or 2026-11-20T10:00:00Z.", param, ctx)
-        return int((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp() * 1000)
+if TYPE_CHECKING:
+    from worker.explain.screen import Section
 
 
 @click.command("explain")
 @click.argument("id_", metavar="ID")
 @click.option("--topics", is_flag=True, help="Look into the topics too: source events, outcomes, dead letters.")
 @click.option("--since", type=Moment(), metavar="TIME", help="How far back to look. Default: all that the ledger has.")
-@click.option("--json", "as_json", is_flag=True, help="JSON on standard output, and nothing else there.")
-@click.option("--env-file", type=click.Path(path_type=Path), help="A file of NAME=value lines; the environment wins.")
-@click.option("--secrets-dir", type=click.Path(path_type=Path), help="A folder with a file per setting.")
+@settings_options
+@json_option
+@ends_well
 def explain(
     id_: str, topics: bool, since: int | None, as_json: bool, env_file: Path | None, secrets_dir: Path | None
 ) -> None:
@@ -67,55 +52,17 @@ def explain(
 
     if not id_.strip():
         raise click.UsageError("ID is empty.")
-    tell = _progress()
-    try:
-        settings = loading.load(os.environ, env_file, secrets_dir)
+    settings, speech = loading.load(os.environ, env_file, secrets_dir), Speech(as_json=as_json)
+    with speech.waiting("the ledger") as tell:
         answer = asyncio.run(explained(Question(id_, topics, since), settings, tell))
-    except SettingsError as error:
-        for problem in error.problems:
-            click.echo(problem, err=True)
-        sys.exit(2)
-    except WorkerError as error:
-        mend = f"; mend: {error.mend}" if isinstance(error, LedgerUnavailable) else ""
-        click.echo(f"{error}{mend}", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    finally:
-        tell("")
-    _say(answer.document, answer.sections, as_json=as_json)
+    speech.answer(answer.document, *shown(answer.sections))
     for remark in answer.remarks:
-        click.echo(remark, err=True)
+        speech.remark(remark)
     sys.exit(0 if answer.known and answer.whole else 1)
 
 
-def _say(document: dict[str, Any], sections: Sequence[Any], *, as_json: bool) -> None:
-    """The one place that writes to standard output."""
-    from worker.explain.screen import drawn, lines
-
-    if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    elif sys.stdout.isatty():
-        from rich.console import Console
-
-        console = Console(highlight=False, markup=False, emoji=False)
-        for each in drawn(sections):
-            console.print(each)
-    else:
-        for line in lines(sections):
-            click.echo(line)
-
-
-def _progress() -> Callable[[str], None]:
-    """Says on standard error how far it has come: on a terminal in one line that goes, else in a line now and then."""
-    if sys.stderr.isatty():
-        return lambda text: click.echo(f"\r\x1b[K{text}", err=True, nl=False)
-    said = time.monotonic()
-
-    def now_and_then(text: str) -> None:
-        nonlocal said
-        if text and time.monotonic() - said >= LINE_SECONDS:
-            said = time.monotonic()
-            click.echo(text, err=True)
-
-    return now_and_then
+def shown(sections: Sequence[Section]) -> Iterator[Shown]:
+    """Headings over rows."""
+    for place, section in enumerate(sections):
+        yield f"{chr(10) if place else ''}{section.heading}:"
+        yield Table((), section.rows)

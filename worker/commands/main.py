@@ -7,8 +7,10 @@ from importlib.metadata import version
 import click
 
 from worker.commands.demo import demo
+from worker.commands.dlq import dlq
 from worker.commands.doctor import doctor
 from worker.commands.explain import explain
+from worker.commands.replay import replay
 from worker.commands.run import run
 from worker.commands.sandbox import sandbox
 from worker.commands.topics import topics
@@ -36,6 +38,8 @@ def main() -> None:
 main.add_command(run)
 main.add_command(demo)
 main.add_command(explain)
+main.add_command(replay)
 main.add_command(sandbox)
 main.add_command(topics)
 main.add_command(doctor)
+main.add_command(dlq)

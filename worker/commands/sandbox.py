@@ -104,9 +104,10 @@ def sandbox(**options: Any) -> None:
     409 to an idempotency key it knows, and goes wrong as ordered. Point WORKER_ROKT__BASE_URL at it.
 
     \b
-    A good day:   rokt-worker sandbox --port 8089
-    A bad one:    rokt-worker sandbox --latency lognormal:0.03:0.5 --error 503:0.1 --retry-after 2 \\
-                      --reset-after 0.02 --outage 10:30 --seed 7
+    Examples, a good day and a bad one:
+      rokt-worker sandbox --port 8089
+      rokt-worker sandbox --latency lognormal:0.03:0.5 --error 503:0.1 --retry-after 2 \\
+          --reset-after 0.02 --outage 10:30 --seed 7
 
     \b
     While it runs:

@@ -11,9 +11,10 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, ParamSpec, TextIO, TypeVar
@@ -29,6 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Mood = Literal["good", "doubtful", "bad", "quiet"]
 GAP = "  "
 INTERRUPTED = 130
+LINE_SECONDS = 5.0
 COLOURS: dict[Mood, str] = {"good": "green", "doubtful": "yellow", "bad": "bold red", "quiet": "dim"}
 
 
@@ -83,21 +85,36 @@ class Speech:
         self._out.flush()
 
     def remark(self, text: str) -> None:
-        """A line beside the answer, on standard error."""
-        self._err.write(_written(text, self._err) + "\n")
-        self._err.flush()
+        """A line beside the answer, on standard error; lost when nobody takes it any more."""
+        with suppress(OSError):
+            self._err.write(_written(text, self._err) + "\n")
+            self._err.flush()
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[Callable[[str], None]]:
-        """Shows a person that something goes on, until it is over; what it yields says what goes on now."""
+        """Shows a person that something goes on, until it is over; what it yields says what goes on now.
+
+        In a pipe, and beside JSON, it is a line on standard error now and then, which is none where all is over soon.
+        """
         if not (self._err.isatty() and self.to_people):
-            yield lambda _: None
+            yield self._now_and_then()
             return
         from rich.console import Console
         from rich.text import Text
 
         with Console(file=self._err, highlight=False).status(Text(_printable(text))) as status:
             yield lambda now: status.update(Text(_printable(now)))
+
+    def _now_and_then(self) -> Callable[[str], None]:
+        said = time.monotonic()
+
+        def say(now: str) -> None:
+            nonlocal said
+            if time.monotonic() - said >= LINE_SECONDS:
+                said = time.monotonic()
+                self.remark(now)
+
+        return say
 
     def _show(self, shown: Shown) -> None:
         if self._console is not None:

@@ -65,7 +65,8 @@ def _happening(each: Happening, link: str | None) -> dict[str, Any]:
 def _call(story: Story, entry: Entry, link: str | None) -> dict[str, Any]:
     origin = entry.origin
     return {
-        "idempotencyKey": entry.key,
+        "idempotencyKey": entry.sent_key,
+        "earlierKeys": list(entry.sent_keys[:-1]),
         "named": entry.key in story.named,
         "operation": entry.operation,
         "cartId": entry.cart_id,

@@ -11,7 +11,7 @@ from worker.keys import Operation
 from worker.ledger.entries import Entry
 from worker.rokt.answers import ItemAnswer
 
-What = Literal["event", "call", "settled", "outcome", "dead-letter"]
+What = Literal["event", "call", "settled", "outcome", "dead-letter", "redrive", "discard"]
 EVENTS: Final[dict[Operation, str]] = {
     "confirm": "CheckoutCompleted",
     "cancel": "OrderCancelled",
@@ -65,11 +65,13 @@ def from_ledger(story: Story) -> list[Happening]:
 
 def _call(entry: Entry) -> list[Happening]:
     told: list[Happening] = []
+    key, trace_id = entry.sent_key, entry.origin.trace_id
     if entry.status != "superseded":
+        redo = f" again, after {entry.redo} {'rejection' if entry.redo == 1 else 'rejections'}" if entry.redo else ""
         again = f", {tries(entry.attempts)} before" if entry.status is None and entry.attempts else ""
         by = f" by worker {entry.owner}" if entry.owner else ""
-        text = f"{entry.operation} begun{by}{again}"
-        told.append(Happening(entry.begun_at_ms, "call", text, order=1, key=entry.key, trace_id=entry.origin.trace_id))
+        text = f"{entry.operation} begun{redo}{by}{again}"
+        told.append(Happening(entry.begun_at_ms, "call", text, order=1, key=key, trace_id=trace_id))
     if entry.status is not None:
         told.append(
             Happening(
@@ -77,8 +79,8 @@ def _call(entry: Entry) -> list[Happening]:
                 "settled",
                 settled(entry),
                 order=2,
-                key=entry.key,
-                trace_id=entry.origin.trace_id,
+                key=key,
+                trace_id=trace_id,
                 bad=entry.status in ("rejected", "dead", "partial"),
             )
         )

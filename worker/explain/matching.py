@@ -52,7 +52,7 @@ def wanted(story: Story) -> Wanted:
         carts=story.carts | one,
         orders=frozenset(story.orders) | {entry.order_id for entry in story.calls if entry.order_id} | one,
         events=frozenset(origin.event_id for origin in origins) | one,
-        keys=frozenset(entry.key for entry in story.calls) | one,
+        keys=frozenset(key for entry in story.calls for key in entry.sent_keys) | one,
         traces=frozenset(origin.trace_id for origin in origins if origin.trace_id) | one,
         places=frozenset((origin.topic, origin.partition, origin.offset) for origin in origins),
     )
@@ -98,7 +98,7 @@ def letter(ids: Wanted, record: Record, decoded: Decoded) -> Happening | None:
     if (attempts := said.get(names.DLQ_ATTEMPTS)) not in (None, "", "0"):
         about.append("1 attempt" if attempts == "1" else f"{attempts} attempts")
     if (redrives := said.get(names.DLQ_REDRIVES)) not in (None, "", "0"):
-        about.append(f"redriven {redrives} times before")
+        about.append("redriven once before" if redrives == "1" else f"redriven {redrives} times before")
     if message := said.get(names.DLQ_MESSAGE):
         about.append(message)
     text = ", ".join(about) + f"; {_told(decoded)}"

@@ -19,6 +19,7 @@ from worker.errors import RegistryUnavailable
 from worker.explain import matching
 from worker.explain.document import moment
 from worker.explain.happenings import Happening
+from worker.explain.marked import redriven
 from worker.explain.reading import Reader, Stretch
 from worker.explain.story import Story
 from worker.record import Record
@@ -63,6 +64,7 @@ async def look_into(story: Story, settings: Settings, since_ms: int, tell: Calla
     registry = parts.registry(settings.registry)
     decoder = Decoder(sources, registry)
     told: list[Happening] = []
+    given_up: list[Record] = []
     try:
         for record in stretch.kept:
             source = record.topic.removesuffix(settings.topics.dead_letter_suffix)
@@ -70,6 +72,8 @@ async def look_into(story: Story, settings: Settings, since_ms: int, tell: Calla
                 happening = matching.outcome(ids, record, _outcome(record))
             elif record.topic in letters:
                 happening = matching.letter(ids, record, await _decoded(decoder, source, record))
+                if happening is not None:
+                    given_up.append(record)
             else:
                 happening = matching.source(ids, record, await _decoded(decoder, source, record))
             if happening is not None:
@@ -77,6 +81,7 @@ async def look_into(story: Story, settings: Settings, since_ms: int, tell: Calla
     finally:
         if registry is not None:
             await registry.close()
+    told += await redriven(given_up, settings)
     return Records(told, _read(topics, since_ms, stretch), _waits(told, stretch), list(stretch.troubles), stretch.whole)
 
 

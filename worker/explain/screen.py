@@ -1,10 +1,10 @@
-"""The answer for people: sections of rows, as a terminal draws them or as a pipe has them. Pure but for the drawing."""
+"""The answer for people: sections of rows. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from worker.carts import Order, Reservation
 from worker.explain.document import linked, moment
@@ -24,7 +24,7 @@ SEEN_AS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading over rows of text; the column that is to have most of the room comes third."""
+    """A heading over rows of text, all of one length."""
 
     heading: str
     rows: Sequence[tuple[str, ...]]
@@ -40,39 +40,6 @@ def sections(story: Story, happenings: Iterable[Happening], link: str | None, wa
         Section("Open", [(sentence,) for sentence in waits] or [("nothing: all of it is settled",)]),
     ]
     return [section for section in told if section.rows or section is told[0]]
-
-
-def lines(told: Iterable[Section]) -> list[str]:
-    """Plain lines: a heading ends with a colon, a row is indented, columns are two blanks apart."""
-    said: list[str] = []
-    for section in told:
-        said.append(printable(section.heading) + ":")
-        widths = [max((len(row[n]) for row in section.rows if n < len(row)), default=0) for n in range(2)]
-        for row in section.rows:
-            cells = [printable(cell).ljust(widths[n]) if n < 2 and len(row) > 2 else cell for n, cell in enumerate(row)]
-            said.append(("  " + "  ".join(map(printable, cells))).rstrip())
-    return said
-
-
-def drawn(told: Iterable[Section]) -> list[Any]:
-    """The same for a rich console."""
-    from rich.table import Table
-    from rich.text import Text
-
-    shown: list[Any] = []
-    for section in told:
-        table = Table.grid(padding=(0, 2, 0, 0))
-        for place in range(max((len(row) for row in section.rows), default=0)):
-            table.add_column(overflow="fold", ratio=1 if place == 2 else None)
-        for row in section.rows:
-            table.add_row(*(Text(printable(cell)) for cell in row))
-        shown += [Text(printable(section.heading), style="bold"), table, Text()]
-    return shown
-
-
-def printable(text: str) -> str:
-    """What came with a record cannot move the cursor."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _row(each: Happening, link: str | None) -> tuple[str, ...]:

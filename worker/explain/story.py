@@ -62,8 +62,8 @@ def kinds_in(id_: str, entry: Entry) -> set[Kind]:
         ("cart", entry.cart_id),
         ("order", entry.order_id),
         ("event", entry.origin.event_id),
-        ("key", entry.key),
         ("trace", entry.origin.trace_id),
+        *(("key", key) for key in entry.sent_keys),
         *(("reservation", item.item_reservation_id) for item in entry.items),
     )
     return {kind for kind, known in ids if known == id_}

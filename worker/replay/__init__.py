@@ -1,0 +1,1 @@
+"""A bounded stretch of the topics again: planned, tried dry, run, reported (contract, section 7)."""
