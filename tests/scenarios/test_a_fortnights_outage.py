@@ -143,8 +143,8 @@ def _standing(rokt: Rokt) -> dict[str, tuple[str, int]]:
 
 
 def _redrive_all(worker: Worker) -> None:
-    planned = _said(worker, "dlq", "redrive", "--all", "--dry-run")
-    done = _said(worker, "dlq", "redrive", "--all")
+    planned = _said(worker, "dlq", "redrive", "--dry-run")
+    done = _said(worker, "dlq", "redrive")
     assert planned["letters"] == done["letters"] == 3
     assert {fate: count for fate, count in done["results"].items() if count} == {"succeeded": 2, "dead-lettered": 1}
     again = _said(worker, "dlq", "redrive", "--reason", "rejected", "--reason", "unknown-outcome")

@@ -22,7 +22,6 @@ ENOUGH = {
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("redrive", "Say which letters"),
         ("redrive --rate 0 --all", "--rate"),
         ("redrive --limit 0 --all", "--limit"),
         ("redrive --max-redrives 0 --all", "--max-redrives"),

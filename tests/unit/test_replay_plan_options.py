@@ -98,3 +98,7 @@ def test_a_time_that_is_none_is_said_with_one_that_is(text: str) -> None:
 @pytest.mark.parametrize("text", ["2025-11-20T10:00:00Z", "2025-11-20T10:00:00", "2025-11-20T11:00:00+01:00"])
 def test_a_time_without_an_offset_is_utc(text: str) -> None:
     assert Moment().convert(text, None, None) == NOW
+
+
+def test_a_time_may_be_given_as_kafka_has_it() -> None:
+    assert Moment().convert(str(NOW), None, None) == NOW

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("redrive", short_help="Puts dead letters back, through the worker's own path.")
 @filter_options
-@click.option("--all", "everything", is_flag=True, help="Every letter.")
+@click.option("--all", "everything", is_flag=True, help="Every letter, as without any option.")
 @click.option(
     "--state",
     type=click.Choice(("open", "discarded")),
@@ -71,9 +71,9 @@ def redrive(
     meanwhile is not made again. One that was rejected is made under a key of its own, of one that was taken in part
     only the rest, one of unknown outcome under the same key.
 
-    Which letters are meant has to be said: by PLACE, by options, or by --all; those that come while it runs are not.
-    A letter that fails again is dead-lettered again: as a new letter, which counts how often it was redriven. The
-    old one is redriven either way, and a second redrive does nothing to it.
+    PLACE and options narrow the letters down; without any, every open one of this group is meant. Those that come while
+    it runs are not. A letter that fails again is dead-lettered again: as a new letter, which counts how often it was
+    redriven. The old one is redriven either way, and a second redrive does nothing to it.
 
     It may run beside workers and other redrives, and be stopped at any moment (SIGTERM or Ctrl-C: what is in hand has
     WORKER_SHUTDOWN__DRAIN_SECONDS to settle; a second one leaves at once): run again, it goes on. While Rokt is down or
@@ -87,7 +87,7 @@ def redrive(
     Examples:
       rokt-worker dlq redrive checkout-completed.dlq/0/42
       rokt-worker dlq redrive --reason rejected --status 404 --since 2026-11-20 --dry-run
-      rokt-worker dlq redrive --all --rate 20 --json | jq '.results'
+      rokt-worker dlq redrive --rate 20 --json | jq '.results'
     """
     from worker.dlq import document
     from worker.dlq.asking import Asked
@@ -95,7 +95,7 @@ def redrive(
     from worker.running import telemetry_from
     from worker.telemetry import logs
 
-    named(filters, everything=everything)
+    named(filters, everything=everything, needed=False)
     settings, speech = settings_from(env_file, secrets_dir), Speech(as_json=as_json)
     asked, terms = Asked(filters, states_of(state)), Terms(rate, limit, max_redrives, seconds)
     with speech.waiting("reading") as tell:
@@ -147,7 +147,7 @@ def discard(
     from worker.dlq.asking import Asked
     from worker.dlq.discarding import discarded
 
-    named(filters, everything=everything)
+    named(filters, everything=everything, needed=True)
     if not because.strip():
         raise click.UsageError("--because is empty: say why, for whoever asks later.")
     settings, speech, who = settings_from(env_file, secrets_dir), Speech(as_json=as_json), by or _person()

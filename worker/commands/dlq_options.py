@@ -63,11 +63,11 @@ def settings_from(env_file: Path | None, secrets_dir: Path | None) -> Settings:
     return loading.load(os.environ, env_file, secrets_dir)
 
 
-def named(filters: Filters, *, everything: bool) -> None:
-    """What changes something has to be told what it is meant for."""
+def named(filters: Filters, *, everything: bool, needed: bool) -> None:
+    """All of them, or some; `needed`: one of the two has to be said."""
     if filters.narrow and everything:
         raise click.UsageError("--all means every letter: leave it out, or the other options.")
-    if not (filters.narrow or everything):
+    if needed and not (filters.narrow or everything):
         raise click.UsageError("Say which letters: by PLACE, by an option such as --reason or --cart, or all by --all.")
 
 

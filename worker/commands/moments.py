@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 
+MILLISECONDS: Final = re.compile("[0-9]{13}", re.ASCII)
+
 
 class Moment(click.ParamType[int]):
-    """RFC 3339 text, as milliseconds since 1970; without an offset it is UTC."""
+    """RFC 3339 text, UTC without an offset, as milliseconds since 1970; or these themselves, as Kafka has them."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Fails with the forms that are allowed."""
+        if MILLISECONDS.fullmatch(value):
+            return int(value)
         try:
             given = datetime.fromisoformat(value)
             ms = int((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp() * 1000)
