@@ -10,6 +10,7 @@ from worker.commands.speaking import Cell, Marked, Mood, Shown, Table
 MOODS: dict[str, Mood] = {"open": "doubtful", "redriven": "good", "discarded": "quiet"}
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 ITEMS_SHOWN = 10
+SECOND = len("2026-11-20T10:00:00")
 
 
 def counted(document: Mapping[str, Any], states: Sequence[str]) -> list[Shown]:
@@ -25,8 +26,8 @@ def counted(document: Mapping[str, Any], states: Sequence[str]) -> list[Shown]:
 
 
 def each(rows: Iterable[Mapping[str, Any]]) -> Table:
-    """A line for each letter."""
-    headings = ("place", "failed at", "reason", "operation", "http", "cart", "order", "attempts", "redrives", "state")
+    """A line for each letter; its place is to be typed again, so it stays whole."""
+    headings = ("place", "failed at", "reason", "call", "order or cart", "again", "state")
     return Table(headings, [_letter(row) for row in rows])
 
 
@@ -152,14 +153,11 @@ def _mends(kinds: Sequence[Mapping[str, Any]]) -> list[list[Cell]]:
 
 def _letter(row: Mapping[str, Any]) -> list[Cell]:
     return [
-        row["place"],
-        row["failedAt"],
+        Marked(row["place"], "whole"),
+        Marked(f"{row['failedAt'][:SECOND]}Z", "whole"),
         row["reason"],
-        row["operation"] or "-",
-        str(row["httpStatus"] or "-"),
-        row["cartId"] or "-",
-        row["orderId"] or "-",
-        row["attempts"],
+        f"{row['operation'] or '-'} {row['httpStatus'] or ''}".strip(),
+        row["orderId"] or row["cartId"] or "-",
         row["redrives"],
         Marked(row["state"], MOODS[row["state"]]),
     ]

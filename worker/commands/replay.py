@@ -173,7 +173,9 @@ def _run(settings: Settings, wanted: Wanted, name: str, options: Options, speech
     else:
         watch = screen.Watch(plan)
         with speech.waiting("joining") as tell:
-            come = run(Request(plan, options.rate), _quiet(settings), lambda progress: tell(watch.line(progress)))
+            come = run(
+                Request(plan, options.rate), _quiet(settings, speech), lambda progress: tell(watch.line(progress))
+            )
     report = Report(plan, come)
     told = document(report)
     _write(options.report, told, speech)
@@ -183,11 +185,12 @@ def _run(settings: Settings, wanted: Wanted, name: str, options: Options, speech
         sys.exit(INTERRUPTED)
 
 
-def _quiet(settings: Settings) -> Settings:
-    """A log that says no more than what is wrong, unless more was asked for: progress is said otherwise."""
-    if "level" in settings.log.model_fields_set:
-        return settings
-    return settings.model_copy(update={"log": settings.log.model_copy(update={"level": "warning"})})
+def _quiet(settings: Settings, speech: Speech) -> Settings:
+    """A log that says no more than what is wrong, to a person in words, unless it was set otherwise."""
+    given = settings.log.model_fields_set
+    wanted = {"level": "warning"} | ({"format": "console"} if speech.to_people else {})
+    fitting = {name: value for name, value in wanted.items() if name not in given}
+    return settings.model_copy(update={"log": settings.log.model_copy(update=fitting)})
 
 
 async def _begun(settings: Settings, wanted: Wanted, name: str, speech: Speech) -> tuple[Plan, Come]:

@@ -27,16 +27,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-Mood = Literal["good", "doubtful", "bad", "quiet"]
+Mood = Literal["good", "doubtful", "bad", "quiet", "whole"]
 GAP = "  "
 INTERRUPTED = 130
 LINE_SECONDS = 5.0
-COLOURS: dict[Mood, str] = {"good": "green", "doubtful": "yellow", "bad": "bold red", "quiet": "dim"}
+COLOURS: dict[Mood, str] = {"good": "green", "doubtful": "yellow", "bad": "bold red", "quiet": "dim", "whole": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A cell with a colour, where there are colours."""
+    """A cell with a colour, where there are colours; or one that is not folded, however narrow the terminal is."""
 
     text: str
     mood: Mood
@@ -217,7 +217,9 @@ def _rich(table: Table) -> Any:
     right = _right(table)
     for place in range(_width(table)):
         heading = table.headings[place] if table.headings else ""
-        drawn.add_column(heading, justify="right" if place in right else "left", overflow="fold")
+        whole = any(isinstance(cell := row[place], Marked) and cell.mood == "whole" for row in table.rows)
+        justify: Literal["left", "right"] = "right" if place in right else "left"
+        drawn.add_column(heading, justify=justify, overflow="fold", no_wrap=whole)
     for row in table.rows:
         styles = [COLOURS[cell.mood] if isinstance(cell, Marked) else "" for cell in row]
         drawn.add_row(*(Text(_printable(_text(cell)), style) for cell, style in zip(row, styles, strict=True)))
