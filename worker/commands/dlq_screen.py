@@ -27,7 +27,7 @@ def counted(document: Mapping[str, Any], states: Sequence[str]) -> list[Shown]:
 
 def each(rows: Iterable[Mapping[str, Any]]) -> Table:
     """A line for each letter; its place is to be typed again, so it stays whole."""
-    headings = ("place", "failed at", "reason", "call", "order or cart", "again", "state")
+    headings = ("place", "failed at", "reason", "call", "order or cart", "redrives", "state")
     return Table(headings, [_letter(row) for row in rows])
 
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -24,7 +24,7 @@ from worker.commands.speaking import (
     settings_options,
 )
 from worker.errors import CannotReplay
-from worker.replay.request import Come, Request
+from worker.replay.request import Come, Request, at_once
 
 if TYPE_CHECKING:
     from worker.commands.replay_options import Options
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 T = TypeVar("T")
-HALF: Final = 2  # worker/replay/running.py: of the calls under way, where no cap is set
 
 
 @click.command("replay", short_help="A stretch of the topics again: what was not done then is done now.")
@@ -125,7 +124,7 @@ def _try(settings: Settings, wanted: Wanted, name: str, options: Options, speech
 
     plan, found = asyncio.run(_until_told(_tried(settings, wanted, name, speech)))
     rokt = settings.rokt
-    limits = foreseen.Limits(options.rate, rokt.max_calls_per_second, max(1, rokt.max_concurrency // HALF))
+    limits = foreseen.Limits(options.rate, rokt.max_calls_per_second, at_once(rokt.max_concurrency))
     takes = foreseen.estimate(found, limits)
     told = foreseen.document(plan, found, takes)
     _write(options.report, told, speech)

@@ -58,3 +58,8 @@ class Progress:
 
 
 Tell = Callable[[Progress], None]
+
+
+def at_once(max_concurrency: int) -> int:
+    """How many calls a process of a replay has under way where no cap is set: half of what a live one may have."""
+    return max(1, max_concurrency // 2)

@@ -28,7 +28,7 @@ from worker.gate.quota import SPARE_SECONDS, Quota, Slots
 from worker.ledger.ledger import CALLS_TO_ROKT, Ledger
 from worker.replay import consuming, waiting
 from worker.replay.progress import Progress
-from worker.replay.request import Come, Request, Tell
+from worker.replay.request import Come, Request, Tell, at_once
 from worker.replay.request import Progress as Told
 from worker.replay.selecting import Selecting
 from worker.retry import Backoff
@@ -45,7 +45,6 @@ KEEP_SHARE: Final = 10.0  # keeping takes no more of the time than one part in s
 TELL_SECONDS: Final = 0.5
 LOOK_SECONDS: Final = 0.05
 CLOSE_SECONDS: Final = 5.0
-HALF: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +210,7 @@ def _own(settings: Settings) -> Settings:
     rokt = settings.rokt
     if rokt.max_calls_per_second is not None:
         return settings
-    fewer = rokt.model_copy(update={"max_concurrency": max(1, rokt.max_concurrency // HALF)})
+    fewer = rokt.model_copy(update={"max_concurrency": at_once(rokt.max_concurrency)})
     return settings.model_copy(update={"rokt": fewer})
 
 
