@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 F = Callable[..., Any]
-LINE_SECONDS = 5.0
 NAMES = ("topic", "reason", "operation", "status", "since", "until", "cart", "order", "key", "places")
 
 

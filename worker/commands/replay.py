@@ -132,11 +132,12 @@ def _try(settings: Settings, wanted: Wanted, name: str, options: Options, speech
 
 
 async def _tried(settings: Settings, wanted: Wanted, name: str, speech: Speech) -> tuple[Plan, Forecast]:
+    from structlog import get_logger
+
     from worker import parts
     from worker.commands import replay_screen as screen
     from worker.decode.decoder import Decoder
     from worker.replay.dry_run import dry_run
-    from worker.replay.planning import client
     from worker.stream import config
 
     store, registry = parts.store(settings.ledger), parts.registry(settings.registry)
@@ -152,7 +153,7 @@ async def _tried(settings: Settings, wanted: Wanted, name: str, speech: Speech) 
                     f"dry run: {screen.of(found.read, plan.offsets, 'records')}, {found.calls.total():,} calls to make"
                 )
 
-            return plan, await dry_run(plan, client(settings), decoder, store, come)
+            return plan, await dry_run(plan, config.reading_config(settings.kafka, get_logger()), decoder, store, come)
     finally:
         await store.close()
         if registry is not None:

@@ -13,7 +13,6 @@ from worker.replay.plan import Plan, described
 from worker.replay.report import Report, cut_short, duration
 from worker.replay.request import EVENTS, OTHERS, Progress
 
-LINE_SECONDS: Final = 10.0
 SHOWN_STRETCHES: Final = 12
 SURE_SECONDS: Final = 2.0
 STUCK_SECONDS: Final = 10.0

@@ -156,14 +156,10 @@ async def _batches(aside: Aside, log: Log) -> AsyncIterator[list[Record]]:
 
 
 def _client(settings: Settings) -> dict[str, Any]:
-    """The worker's own connection, as its group, which may read the topics; nothing is joined or committed."""
+    """Raises SettingsError for properties that the client library refuses."""
     log = get_logger()
     config.check(
-        _quiet(config.consumer_config(settings.kafka, log, lambda _: None)),
-        _quiet(config.producer_config(settings.kafka, log, lambda _: None)),
+        config.quiet(config.consumer_config(settings.kafka, log, lambda _: None)),
+        config.quiet(config.producer_config(settings.kafka, log, lambda _: None)),
     )
-    return _quiet(config.admin_config(settings.kafka, log)) | {"group.id": settings.kafka.group_id}
-
-
-def _quiet(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if name != "logger"} | {"log_level": 0}
+    return config.reading_config(settings.kafka, log)

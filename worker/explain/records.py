@@ -51,7 +51,7 @@ async def look_into(story: Story, settings: Settings, since_ms: int, tell: Calla
     ids = matching.wanted(story)
     pattern = ids.pattern
     reader = Reader(
-        _client(settings),
+        config.reading_config(settings.kafka, get_logger()),
         seconds=ASK_SECONDS,
         progress=lambda seen, of: tell(f"the topics, {seen:,} of {of:,} records"),
     )
@@ -83,13 +83,6 @@ async def look_into(story: Story, settings: Settings, since_ms: int, tell: Calla
             await registry.close()
     told += await redriven(given_up, settings)
     return Records(told, _read(topics, since_ms, stretch), _waits(told, stretch), list(stretch.troubles), stretch.whole)
-
-
-def _client(settings: Settings) -> dict[str, Any]:
-    """The worker's own connection, as its group, which may read the topics; nothing is joined or committed."""
-    given = config.admin_config(settings.kafka, get_logger())
-    quiet = {name: value for name, value in given.items() if name != "logger"} | {"log_level": 0}
-    return quiet | {"group.id": settings.kafka.group_id}
 
 
 async def _decoded(decoder: Decoder, topic: str, record: Record) -> Decoded:

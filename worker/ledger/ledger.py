@@ -7,7 +7,7 @@ attempt at a call that could outlast it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -126,17 +126,9 @@ class Ledger:
         """See `Store.kept`."""
         return await self._patience.until_done("kept", partial(self._store.kept, room, first, last))
 
-    async def keep(self, room: str, values: Mapping[int, str]) -> None:
-        """See `Store.keep`."""
-        await self._patience.until_done("keep", partial(self._store.keep, room, values))
-
     async def swap(self, room: str, number: int, old: str | None, new: str) -> bool:
         """See `Store.swap`."""
         return await self._patience.until_done("swap", partial(self._store.swap, room, number, old, new))
-
-    async def drop(self, room: str, below: int) -> None:
-        """See `Store.drop`."""
-        await self._patience.until_done("drop", partial(self._store.drop, room, below))
 
     async def reserve(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from structlog import get_logger
 
@@ -40,7 +40,7 @@ async def planned(
     if kept is not None:
         said = f"The replay {name} was planned at {moment(kept.made_at_ms)}: its stretch stays as it was then."
         return Planned(kept, True, (said,))
-    given = client(settings)
+    given = config.reading_config(settings.kafka, get_logger())
     asked = Administrator({n: v for n, v in given.items() if n != "group.id"}, seconds=ASK_SECONDS)
     topics = list(config.event_types(settings.topics))
     found = await asyncio.to_thread(times.find, wanted, topics, asked, given, now_ms, tell)
@@ -57,10 +57,3 @@ def _missing(settings: Settings, sources: Collection[str], overview: Overview) -
         return []
     named = ", ".join(missing)
     return [f"There is no topic {named}; the replay waits for it for ever, unless brokers make it: {MEND}."]
-
-
-def client(settings: Settings) -> dict[str, Any]:
-    """The worker's own connection, as its group, which may read the topics; nothing is joined or committed."""
-    given = config.admin_config(settings.kafka, get_logger())
-    quiet = {name: value for name, value in given.items() if name != "logger"} | {"log_level": 0}
-    return quiet | {"group.id": settings.kafka.group_id}

@@ -81,6 +81,19 @@ def admin_config(kafka: KafkaSettings, log: FilteringBoundLogger) -> dict[str, A
     return _config(kafka, {}, {}, log, lambda _: None)
 
 
+def reading_config(kafka: KafkaSettings, log: FilteringBoundLogger) -> dict[str, Any]:
+    """Properties of a consumer that is assigned by hand, in the name of the group, which may read the topics.
+
+    Nothing is joined or committed, and it says nothing by itself.
+    """
+    return quiet(admin_config(kafka, log)) | {"group.id": kafka.group_id}
+
+
+def quiet(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, of a client that says nothing by itself."""
+    return {name: value for name, value in given.items() if name != "logger"} | {"log_level": 0}
+
+
 def check(consumer: Mapping[str, Any], producer: Mapping[str, Any]) -> None:
     """Has the client library look at both. Raises SettingsError with what it says, without values of secrets."""
     for make, config in ((Consumer, consumer), (Producer, producer)):
