@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
 
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from infra.brokers import Broker as TrueBroker
 from infra.brokers import fresh
@@ -27,6 +27,7 @@ from worker.stream.client import Client
 from worker.stream.publisher import Publisher
 
 PARTITIONS = 4
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,24 @@ class TrueStage:
 
     def __init__(self, broker: TrueBroker) -> None:
         self._broker = broker
-        self._group = fresh("alike")
-        self.topic = fresh("alike")
-        broker.create_topics(self.topic, partitions=PARTITIONS)
         self.clock = time.monotonic
+        self._begin()
 
     def play(self, script: Callable[[], None]) -> None:
-        script()
+        """Again from the beginning, where a rebalance overtook another: then a broker may refuse what is committed."""
+        for _ in range(TRIES - 1):
+            try:
+                return script()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.REBALANCE_IN_PROGRESS:
+                    raise
+                self._begin()
+        return script()
+
+    def _begin(self) -> None:
+        self._group = fresh("alike")
+        self.topic = fresh("alike")
+        self._broker.create_topics(self.topic, partitions=PARTITIONS)
 
     def member(self, on_commit: Answered) -> Consumer:
         own: dict[str, Any] = {

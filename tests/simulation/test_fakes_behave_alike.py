@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from confluent_kafka import KafkaError, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from infra.brokers import Broker
 from simulation.stages import PARTITIONS, Closeable, SimulatedStage, Stage, TrueStage, Written
@@ -38,6 +38,7 @@ class Reader:
         self.owned: set[int] = set()
         self.handed_over: list[TopicPartition] = []
         self.leaving: Callable[[], None] = lambda: None
+        self.refused: KafkaException | None = None
         self._name = name
         self._told: list[tuple[str, str, list[int]]] = [] if told is None else told
         self.client.subscribe(
@@ -55,6 +56,8 @@ class Reader:
             assert self.stage.clock() < end, "it did not come to that"
             for reader in (self, *others):
                 reader.turn()
+                if reader.refused is not None:
+                    raise reader.refused
 
     def commit(self, partition: int, offset: int, text: str = "") -> list[TopicPartition]:
         return self.client.commit(offsets=[self.place(partition, offset, text)], asynchronous=False)
@@ -72,7 +75,10 @@ class Reader:
         self._note("assigned", partitions)
 
     def _revoked(self, _: object, partitions: list[TopicPartition]) -> None:
-        self.leaving()
+        try:
+            self.leaving()
+        except KafkaException as error:  # what leaves a callback, the client library raises as what nobody can catch
+            self.refused = error
         self.owned -= {p.partition for p in partitions}
         self._note("revoked", partitions)
 
