@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from opentelemetry.trace import Span
 
+from worker import telling
 from worker.events import Event, milliseconds
 from worker.gate.gate import Gate
 from worker.gate.turn import Turn
@@ -26,6 +27,7 @@ from worker.rokt.client import RoktClient
 from worker.settle import Settlement
 from worker.surroundings import Surroundings
 from worker.telemetry import names
+from worker.telemetry.tracing import span_id
 from worker.verdict import Death, History, Settled, TryAgain, judge
 from worker.work import Work
 
@@ -58,23 +60,32 @@ class Calling:
     async def carry_out(self, work: Work, event: Event, call: Call) -> None:
         """Returns when the call is settled, by us or before, and its outcome is written. Raises Abandoned."""
         origin = _origin(work, event)
-        looks = 0
+        looks, began, what = 0, self._around.clock(), ""
         while True:
             work.waits_for = "the ledger"
             asked, answer = self._ledger.ask(call, origin, work.redo)
-            match await self._answer(work, asked, answer):
+            answered = await self._answer(work, asked, answer)
+            self._around.meters.ledger_answers.add((_said(answered),))
+            if looks and not isinstance(answered, Wait):
+                seconds = self._around.clock() - began
+                telling.waited(work, self._around, "ledger", seconds, operation=call.operation, detail=what)
+                looks = 0
+            match answered:
                 case Wait(what):
                     looks += 1
                     work.waits_for = what
                     await work.stop.sleep(LOOK_AGAIN.ceiling(looks))
                 case Disputed(entry):
+                    telling.done_before(work, entry.origin)
                     await self._dispute(work, call, entry)
                     return
                 case Done() as done:
+                    telling.done_before(work, done.entry.origin)
                     await self._settled_before(work, call, asked, done)
                     if done.entry.published or work.redo is None:
                         return
                 case Send() as send:
+                    telling.done_before(work, send.before)
                     sent = replace(reduced(event, call, send.items), key=again(call.key, send.redo))
                     made = await self._make(work, sent, asked, send)
                     if made is not None and await self._settle(work, asked, send.redo, *made):
@@ -97,13 +108,18 @@ class Calling:
             while True:
                 work.waits_for = "its turn to call Rokt"
                 async with self._gate.turn(turn, work.stop, finish=history.maybe_applied):
+                    self._let_go(work, call, turn)
                     if not await self._sure(work, asked, history):
                         self._ledger.give_back(asked, history.attempts, maybe_sent=history.maybe_applied)
                         return None
                     work.waits_for = "Rokt's answer"
                     at_risk = History(history.attempts + 1, maybe_applied=True)
+                    began = self._around.clock()
                     answer, attempt = await self._client.attempt(call, history.attempts, work.span)
                     turn.answer = answer
+                    seconds = self._around.clock() - began
+                    path = self._client.path(call.operation)
+                    telling.attempted(self._around, call.operation, path, answer, seconds)
                 verdict = judge(call, answer, history, turn.standing)
                 if isinstance(verdict, Settled):
                     rejected = verdict.death is not None and isinstance(answer, Refused | Conflict | Denied)
@@ -159,6 +175,13 @@ class Calling:
         if wait:
             work.waits_for = f"its next attempt at a call, after {history.attempts} ({verdict.why})"
             await work.stop.sleep(wait, finish=history.maybe_applied)
+            telling.waited(work, self._around, "backoff", wait, operation=call.operation, detail=verdict.why)
+
+    def _let_go(self, work: Work, call: Call, turn: Turn) -> None:
+        """The gate has let it through; what it waited for, if it had to."""
+        if turn.held_by is not None:
+            seconds = self._around.clock() - turn.came_at
+            telling.waited(work, self._around, turn.held_by, seconds, operation=call.operation)
 
     async def _settled_before(self, work: Work, call: Call, asked: Ask, done: Done) -> None:
         """Nothing is called; what was settled and not published, by a crash between the two, is published now."""
@@ -167,9 +190,9 @@ class Calling:
             self._around.log.error(names.LOG_LEDGER_OTHER_BODY, **work.place, idempotency_key=call.key)
         if entry.published:
             work.came("settled before")
+            work.settled.append(entry)
             work.span.set_attribute(names.ROKT_STATUS, entry.status or "")
             work.span.set_attribute(names.ROKT_BEFORE, True)
-            self._around.log.debug(names.LOG_SETTLED_BEFORE, **work.place, idempotency_key=call.key)
         else:
             await self._publish_or_give_back(work, asked, entry, work.span, done.why)
 
@@ -197,23 +220,25 @@ class Calling:
         still_ours = self._ledger.held(asked) > 0
         await self._ledger.published(entry.key, None if still_ours else entry.settled_at_ms)
         work.came("superseded" if entry.status == "superseded" else "succeeded")
-        (self._around.log.info if entry.death is None else self._around.log.warning)(
-            names.LOG_SETTLED,
-            **work.place,
-            operation=entry.operation,
-            status=entry.status,
-            cart_id=entry.cart_id,
-            order_id=entry.order_id,
-            idempotency_key=entry.sent_key,
-            attempts=entry.attempts,
-            http_status=entry.http_status,
-            trace_id=work.trace_id,
-            **({"why": why} if why else {}),
-        )
+        work.settled.append(entry)
+        work.why = why or work.why
+        self._around.meters.calls.add((entry.operation, entry.status or ""))
 
 
 def _origin(work: Work, event: Event) -> Origin:
-    record = work.record
-    return Origin(
-        event.event_id, milliseconds(event.occurred_at), record.topic, record.partition, record.offset, work.trace_id
-    )
+    record, at = work.record, milliseconds(event.occurred_at)
+    place = (record.topic, record.partition, record.offset)
+    return Origin(event.event_id, at, *place, work.trace_id, span_id(work.span))
+
+
+def _said(answer: LedgerAnswer) -> str:
+    """What the ledger answered, in a word."""
+    match answer:
+        case Send():
+            return "send"
+        case Wait():
+            return "wait"
+        case Disputed():
+            return "disputed"
+        case Done(entry):
+            return "settled before" if entry.published or entry.status != "superseded" else "superseded"

@@ -21,6 +21,7 @@ from worker.pipeline import Later
 from worker.record import Record
 from worker.stream.assignment import Assignment
 from worker.telemetry import names
+from worker.telemetry.meters import Meters
 from worker.urgency import Kind, Ready, kind_of
 from worker.work import Work
 
@@ -78,6 +79,7 @@ class Dispatcher:
         clock: Callable[[], float],
         fail: Callable[[Exception], None],
         log: FilteringBoundLogger,
+        meters: Meters,
         tell: Callable[[Assignment, Work], None] = _nobody,
         repeating: bool = False,
     ) -> None:
@@ -85,15 +87,27 @@ class Dispatcher:
         self._clock = clock
         self._fail = fail
         self._log = log
+        self._meters = meters
         self._lanes: Lanes[_Errand] = Lanes()
         self._ready: Ready[Place[_Errand]] = Ready(max_under_way)
         self._tell = tell
         self._repeating = repeating
         self._parked: dict[_Errand, asyncio.TimerHandle] = {}
 
+    @property
+    def lanes(self) -> int:
+        """How many carts and orders have an event in hand."""
+        return len(self._lanes)
+
+    @property
+    def under_way(self) -> int:
+        """How many events are begun and not settled."""
+        return self._ready.begun
+
     def accept(self, batches: Sequence[tuple[Assignment, Sequence[Record]]]) -> None:
         """Takes records as they were fetched, in order within each partition."""
         for assignment, records in batches:
+            self._meters.consumed.add((assignment.topic,), len(records))
             if assignment.stop.asked or assignment.defective:
                 continue
             for record in records:
@@ -168,8 +182,8 @@ class Dispatcher:
     async def _decoded(self, assignment: Assignment) -> Work | None:
         """The next record, decoded; None when nothing more of the partition can be read."""
         record = assignment.unread.popleft()
-        work = Work(record, assignment.stop)
-        assignment.in_hand[record.offset] = (work, self._clock())
+        work = Work(record, assignment.stop, read_at=self._clock())
+        assignment.in_hand[record.offset] = (work, work.read_at)
         try:
             work.decoded = await self._pipeline.decode(work)
         except (Abandoned, asyncio.CancelledError):
@@ -190,6 +204,7 @@ class Dispatcher:
             self._start_some()
         elif not errand.work.looks:
             errand.work.waits_for = "an earlier event of its cart or order"
+            errand.work.queued_for = "lane"
 
     def _begin(self, place: Place[_Errand]) -> None:
         if not place.work.work.looks:
@@ -237,6 +252,7 @@ class Dispatcher:
 
     def _settled(self, work: Work, assignment: Assignment) -> None:
         self._tell(assignment, work)
+        self._meters.settled.add((assignment.topic, work.fate))
         assignment.settled(work.record)
 
     def _park(self, errand: _Errand, seconds: float) -> None:
@@ -268,6 +284,7 @@ class Dispatcher:
     def _held(self, work: Work) -> None:
         """A defect: this event stops, and those behind it, until a restart; it is not lost and not committed."""
         work.waits_for = "a mended worker: it met a defect, see the log"
+        self._meters.held.add((work.record.topic,))
         self._log.exception(names.LOG_HELD, **work.place, mend="a defect: its cart waits here until a restart")
 
 

@@ -25,6 +25,11 @@ class Frontier:
         """The offset that all others wait for."""
         return self._open[0] if self._open else None
 
+    @property
+    def settled_to(self) -> int | None:
+        """Where what is settled without a hole ends; None before anything was read."""
+        return self.committable if self.committable is not None else self._first
+
     def read(self, offset: int) -> None:
         """Takes note of a record. Raises ValueError for one that does not come behind all others."""
         if offset <= self._last:
@@ -37,7 +42,7 @@ class Frontier:
     def to_commit(self) -> tuple[int, frozenset[int]] | None:
         """The offset to commit and what is settled above it; None before anything was read. From any thread."""
         above = frozenset(self._settled)  # first, so that what passes meanwhile stands in both and not in neither
-        base = self.committable if self.committable is not None else self._first
+        base = self.settled_to
         return None if base is None else (base, above)
 
     def settle(self, offset: int) -> None:

@@ -16,29 +16,26 @@ import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from worker.errors import SettingsError
 from worker.state import State
+from worker.unready import unready
 
 ALIVE_SECONDS = 60.0
+PAGE_HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+}
 
 
-def unready(state: State) -> list[str]:
-    """Why it is not ready; empty when it is."""
-    why = {
-        "has not joined the group yet": not state.joined,
-        "no broker answers": state.brokers_down,
-        "Rokt refuses the credentials": any(circuit.circuit == "credentials" for circuit in state.gate.circuits),
-        "the ledger's database does not do what it is asked": state.ledger_down,
-        "is stopping": state.stopping,
-    }
-    return [reason for reason, holds in why.items() if holds]
+def application(state: Callable[[], State], metrics: Callable[[], bytes], page: Callable[[State], str]) -> Starlette:
+    """The answers as an ASGI application; `metrics` gives the text that Prometheus reads, `page` what people do."""
 
-
-def application(state: Callable[[], State], metrics: Callable[[], bytes]) -> Starlette:
-    """The answers as an ASGI application; `metrics` gives the text that Prometheus reads."""
+    async def at_a_glance(_: Request) -> HTMLResponse:
+        return HTMLResponse(page(state()), headers=PAGE_HEADERS)
 
     async def livez(_: Request) -> JSONResponse:
         now = state()
@@ -53,19 +50,37 @@ def application(state: Callable[[], State], metrics: Callable[[], bytes]) -> Sta
     async def scraped(_: Request) -> Response:
         return Response(metrics(), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", scraped)])
+    return Starlette(
+        routes=[
+            Route("/", at_a_glance),
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            Route("/metrics", scraped),
+        ]
+    )
 
 
 class HealthServer:
     """Serves on the running event loop. Raises SettingsError when the address cannot be had."""
 
-    def __init__(self, host: str, port: int, state: Callable[[], State], metrics: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        state: Callable[[], State],
+        metrics: Callable[[], bytes],
+        page: Callable[[State], str],
+    ) -> None:
         try:
             self._listener = socket.create_server((host, port))
         except OSError as error:
             raise SettingsError([f"WORKER_HEALTH__PORT: {host}:{port} cannot be had ({error.strerror})"]) from None
         config = uvicorn.Config(
-            application(state, metrics), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            application(state, metrics, page),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
         )
         self._server = _Server(config)
         self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._listener]))
@@ -86,7 +101,7 @@ def _body(state: State, why: list[str]) -> dict[str, object]:
     return {
         "status": "ok" if not why else "not ok",
         "why": why,
-        "partitions": state.partitions,
+        "partitions": len(state.partitions),
         "circuits": [asdict(circuit) for circuit in state.gate.circuits],
         "held_back_seconds": state.gate.held_back_seconds,
         "calls_per_second": state.gate.calls_per_second,

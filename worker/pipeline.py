@@ -14,17 +14,18 @@ from dataclasses import dataclass
 
 from opentelemetry.trace import INVALID_SPAN, Span
 
+from worker import telling
 from worker.calling import LOOK_AGAIN, Calling
 from worker.decode.decoder import Decoded, Decoder, InvalidEvent, Tombstone, Undecodable
 from worker.errors import RegistryUnavailable
-from worker.events import CartAbandoned, Event, OrderCancelled
+from worker.events import Event, OrderCancelled
 from worker.ledger.entries import REDONE, Before, CallOff, Wait
 from worker.ledger.ledger import Ledger
 from worker.mapping import Call, Cancellation, NothingToDo, cancel, map_event
 from worker.settle import Settlement
 from worker.surroundings import Surroundings
 from worker.telemetry import names
-from worker.telemetry.tracing import Source, failed
+from worker.telemetry.tracing import Source, failed, waited
 from worker.verdict import NAMED_IN_MESSAGE, Death
 from worker.work import Work
 
@@ -76,6 +77,7 @@ class Pipeline:
             except RegistryUnavailable as error:
                 tries += 1
                 wait = self._around.wait(tries)
+                work.queued_for = "registry"
                 self._around.log.warning(
                     names.LOG_REGISTRY_WAITING,
                     **work.place,
@@ -99,6 +101,7 @@ class Pipeline:
             if call is not None and _stays(work, call, settled.get(call.key)):
                 before.add(work.record.offset)
                 work.came("settled before")
+                self._around.meters.ledger_answers.add(("settled before",))
                 key = call.key
                 self._around.log.debug(names.LOG_SETTLED_BEFORE, **work.place, idempotency_key=key)
         return before
@@ -114,6 +117,7 @@ class Pipeline:
             work.span.end()
             raise
         if later is None:
+            telling.settled(work, self._around)
             work.span.end()
         return later
 
@@ -144,6 +148,7 @@ class Pipeline:
     async def _cancel(self, work: Work, event: OrderCancelled, wanted: Cancellation) -> Later | None:
         """Finds out what is to be cancelled, once its confirm has come or has had its time, and cancels it."""
         now = self._around.clock()
+        work.asked_at = work.asked_at or now
         if work.patient_until is None or self._confirms_wait():
             work.patient_until = now + self._cancel_wait_seconds
         work.waits_for = "the ledger"
@@ -153,6 +158,8 @@ class Pipeline:
             work.looks += 1
             work.waits_for = called_off.what
             return Later(LOOK_AGAIN.ceiling(work.looks))
+        if work.looks:
+            telling.waited(work, self._around, "confirm", now - work.asked_at)
         for item in called_off.items:
             await self._calling.carry_out(work, event, cancel(event, item))
         if called_off.unresolved or not called_off.items:
@@ -168,15 +175,18 @@ class Pipeline:
 
     def _skip(self, work: Work, why: str) -> None:
         work.span.set_attribute(names.ROKT_STATUS, "skipped")
-        self._around.log.info(names.LOG_SKIPPED, **work.place, why=why, trace_id=work.trace_id)
+        work.why = why
 
     def _process_span(self, work: Work) -> Span:
         record = work.record
         size = None if record.value is None else len(record.value)
-        source = Source(record.topic, record.partition, record.offset, record.headers, size, work.failing)
+        seconds = self._around.clock() - work.read_at
+        place = (record.topic, record.partition, record.offset)
+        source = Source(*place, record.headers, size, work.failing, seconds=seconds, redrives=work.redrives)
         span = self._around.tracing.process(source)
         if work.event is not None:
-            _describe(span, work.event)
+            _describe(span, work, work.event)
+        waited(span, work.queued_for, seconds)
         return span
 
 
@@ -194,10 +204,10 @@ def _stays(work: Work, call: Call, before: Before | None) -> bool:
     return work.redo is None or before.status not in REDONE
 
 
-def _describe(span: Span, event: Event) -> None:
+def _describe(span: Span, work: Work, event: Event) -> None:
     span.set_attribute(names.EVENT_ID, event.event_id)
     span.set_attribute(names.EVENT_TYPE, type(event).__name__)
-    if event.cart_id:
-        span.set_attribute(names.ROKT_CART, event.cart_id)
-    if not isinstance(event, CartAbandoned):
-        span.set_attribute(names.ROKT_ORDER, event.order_id)
+    if work.cart_id:
+        span.set_attribute(names.ROKT_CART, work.cart_id)
+    if work.order_id:
+        span.set_attribute(names.ROKT_ORDER, work.order_id)

@@ -1,4 +1,4 @@
-"""What a process that goes on until it is told to stop needs: its event loop, its signals, its last spans."""
+"""What a process that goes on until it is told to stop needs: its event loop, its signals, its last telemetry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import signal
 import threading
 from collections.abc import Callable
 
-from opentelemetry.sdk.trace import TracerProvider
+from worker.telemetry.export import Outlets
+from worker.telemetry.metrics import Metrics
 
 FLUSH_SECONDS = 2.0
 LOOK_SECONDS = 0.02
@@ -34,15 +35,19 @@ def on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Non
         loop.add_signal_handler(number, take, number)
 
 
-async def flush(provider: TracerProvider) -> None:
-    """Sends the last spans; on a thread that nobody waits for, since a tracing backend may be down or slow."""
+async def flush(outlets: Outlets, metrics: Metrics | None) -> None:
+    """Sends the last spans and figures; on a thread that nobody waits for, since a collector may be down or slow."""
     flushed = threading.Event()
+    if metrics is not None:
+        metrics.look()
 
     def flush() -> None:
-        provider.force_flush(int(FLUSH_SECONDS * 1000))
+        outlets.provider.force_flush(int(FLUSH_SECONDS * 1000))
+        if metrics is not None:
+            metrics.close(FLUSH_SECONDS)
         flushed.set()
 
-    threading.Thread(target=flush, name="last-spans", daemon=True).start()
+    threading.Thread(target=flush, name="last-telemetry", daemon=True).start()
     for _ in range(int(FLUSH_SECONDS / LOOK_SECONDS)):
         if flushed.is_set():
             return

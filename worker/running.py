@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 
 from dotenv import dotenv_values
-from opentelemetry.sdk.trace import TracerProvider
 from structlog.typing import FilteringBoundLogger
 
 from worker import loading, process, wiring
 from worker.errors import WorkerError
 from worker.health import HealthServer
+from worker.looking import metrics_of
+from worker.page import About, shown
 from worker.rereading import Credentials, Rereading, credentials
 from worker.settings import Settings, without_effect
 from worker.stream.config import event_types
@@ -39,16 +40,16 @@ def run(env_file: Path | None, secrets_dir: Path | None) -> Ending:
     settings = loading.load(os.environ, env_file, secrets_dir)
     log = logs.configure(settings.log.format, settings.log.level)
     telemetry_from(env_file)
-    provider = export.tracer_provider(os.environ)
+    outlets = export.outlets(os.environ)
     for name in without_effect(settings):
         log.warning(names.LOG_NO_EFFECT, setting=name, why="accepted, but this version does nothing with it yet")
     with asyncio.Runner(loop_factory=process.loop_factory()) as runner:
-        return runner.run(_run(settings, provider, log, _read_again(env_file, secrets_dir)))
+        return runner.run(_run(settings, outlets, log, _read_again(env_file, secrets_dir)))
 
 
 async def _run(
     settings: Settings,
-    provider: TracerProvider,
+    outlets: export.Outlets,
     log: FilteringBoundLogger,
     read_again: Callable[[], Credentials] | None,
 ) -> Ending:
@@ -57,12 +58,14 @@ async def _run(
     stop: asyncio.Future[Exception | None] = loop.create_future()
     worker = wiring.build(
         settings,
-        tracer=provider.get_tracer("rokt-worker"),
+        tracer=outlets.tracer,
         log=log,
         ended=partial(process.first, over),
         failed=partial(process.first, stop),
     )
-    health = _health(settings, worker) if settings.health.port else None
+    around, served = worker.core.around, bool(settings.health.port)
+    metrics = metrics_of(worker.state, around, settings, outlets, scraped=served)
+    health = _health(settings, worker, metrics) if served else None
     process.on_signals(loop, partial(process.first, stop, None))
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
@@ -78,6 +81,7 @@ async def _run(
     beside = [
         asyncio.create_task(_watch(worker, settings.kafka.stall_seconds, log)),
         asyncio.create_task(worker.retention.watch()),
+        asyncio.create_task(metrics.watch()),
     ]
     if read_again is not None:
         beside.append(asyncio.create_task(_rereading(settings, worker, read_again, log).run()))
@@ -88,7 +92,7 @@ async def _run(
     worker.consumer.stop()
     await asyncio.wait({over}, timeout=settings.shutdown.drain_seconds + CLOSE_SECONDS)
     failure = next((f.result() for f in (stop, over) if f.done() and f.result() is not None), None)
-    await _close(worker, health, provider)
+    await _close(worker, health, outlets, metrics)
     code = 0 if failure is None else 1
     if failure is not None:
         log.error(names.LOG_STOPPED, code=code, why=str(failure), exc_info=_stack(failure))
@@ -97,8 +101,10 @@ async def _run(
     return Ending(code, clean=over.done())
 
 
-def _health(settings: Settings, worker: wiring.Worker) -> HealthServer:
-    return HealthServer(settings.health.host, settings.health.port, worker.state, Metrics(worker.state).text)
+def _health(settings: Settings, worker: wiring.Worker, metrics: Metrics) -> HealthServer:
+    about = About(settings.kafka.group_id, settings.rokt.base_url, settings.tracing.link)
+    page = partial(shown, about, worker.core.around.recent)
+    return HealthServer(settings.health.host, settings.health.port, worker.state, metrics.text, page)
 
 
 async def _watch(worker: wiring.Worker, stall_seconds: float, log: FilteringBoundLogger) -> None:
@@ -128,11 +134,11 @@ def _rereading(
     )
 
 
-async def _close(worker: wiring.Worker, health: HealthServer | None, provider: TracerProvider) -> None:
+async def _close(worker: wiring.Worker, health: HealthServer | None, outlets: export.Outlets, metrics: Metrics) -> None:
     if health is not None:
         await health.close()
     await worker.core.close(flush_seconds=process.FLUSH_SECONDS, ledger_seconds=CLOSE_SECONDS)
-    await process.flush(provider)
+    await process.flush(outlets, metrics)
 
 
 def _stack(failure: Exception) -> Exception | None:

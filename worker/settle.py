@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from opentelemetry.trace import Span
 
+from worker import telling
 from worker.errors import DeliveryFailed, RegistryUnavailable
 from worker.ledger.entries import Entry
 from worker.stream import dead_letters
@@ -49,7 +50,7 @@ class Settlement:
         async def write(brief: bool) -> None:
             value = await self._outcomes.encode(entry, brief=brief)
             with tracing.send(work.span, self._to.outcomes) as sending:
-                headers = tracing.kafka_headers(sending)
+                headers = tracing.carried(sending, work.record.headers)
                 await self._publisher.publish(
                     self._to.outcomes, key=key.encode() if key else None, value=value, headers=headers
                 )
@@ -75,27 +76,33 @@ class Settlement:
                 trace=trace,
                 brief=brief,
             )
-            with tracing.send(work.span, topic):
+            with tracing.send(work.span, topic, about=failing):
                 await self._publisher.publish(
                     topic, key=record.key, value=record.value, headers=headers, timestamp_ms=record.timestamp_ms
                 )
 
         await self._until_written(work, write, topic)
         work.came("dead-lettered")
+        work.deaths.append(death)
         work.span.set_attribute(names.ROKT_REASON, death.reason)
-        self._around.log.warning(
-            names.LOG_DEAD_LETTER, **work.place, reason=death.reason, message=death.message, trace_id=work.trace_id
-        )
+        self._around.meters.dead_letters.add((record.topic, death.reason))
 
     async def _until_written(self, work: Work, write: Callable[[bool], Awaitable[None]], topic: str) -> bool:
         """Writes, again and again if need be. True when only the brief form fitted the topic's size limit."""
         tries, brief = 0, False
         work.waits_for = f"the broker to acknowledge {topic}"
+        clock, took = self._around.clock, self._around.meters.send
+        first = clock()
         while True:
+            began = clock()
             try:
                 await write(brief)
+                took.record((topic, ""), clock() - began)
+                if tries:
+                    telling.waited(work, self._around, "broker", clock() - first, detail=topic)
                 return brief
             except (DeliveryFailed, RegistryUnavailable) as error:
+                took.record((topic, type(error).__name__), clock() - began)
                 if isinstance(error, DeliveryFailed) and error.fatal:
                     raise
                 if isinstance(error, DeliveryFailed) and error.too_large and not brief:

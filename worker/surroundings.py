@@ -1,14 +1,16 @@
-"""What every step is surrounded by: chance, time, traces and the log, passed in and never fetched."""
+"""What every step is surrounded by: chance, time, traces, meters and the log, passed in and never fetched."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from structlog.typing import FilteringBoundLogger
 
 from worker.retry import Backoff, Chance
+from worker.telemetry.meters import Meters
+from worker.telemetry.recent import Recently, recently
 from worker.telemetry.tracing import Tracing
 
 
@@ -22,6 +24,8 @@ class Surroundings:
     clock: Callable[[], float]
     now: Callable[[], datetime]
     log: FilteringBoundLogger
+    meters: Meters = field(default_factory=Meters)
+    recent: Recently = field(default_factory=recently)
 
     def wait(self, tries: int) -> float:
         """Seconds to wait after so many tries."""

@@ -86,6 +86,11 @@ class Ready(Generic[T]):
                 return waiting.popleft()
         return None
 
+    @property
+    def begun(self) -> int:
+        """How many are begun."""
+        return sum(self._begun.values())
+
     def over(self, kind: Kind) -> None:
         """One that was begun is no more."""
         self._begun[kind] -= 1

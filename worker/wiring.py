@@ -22,6 +22,7 @@ from worker.gate.gate import Gate
 from worker.gate.quota import Quota, Slots
 from worker.gate.traffic import Rules
 from worker.ledger.ledger import Ledger, Terms
+from worker.looking import Looking
 from worker.pipeline import Pipeline
 from worker.rereading import Credentials
 from worker.retry import Backoff
@@ -42,6 +43,7 @@ from worker.stream.retention import Retention
 from worker.stream.takeover import Take
 from worker.surroundings import Surroundings
 from worker.telemetry.gate_log import teller
+from worker.telemetry.meters import Meters
 from worker.telemetry.tracing import Tracing
 from worker.urgency import asked_by, kind_in
 
@@ -110,7 +112,8 @@ def core(settings: Settings, *, tracer: Tracer, log: FilteringBoundLogger, slots
     producer_config = config.producer_config(kafka, log, brokers.trouble)
     config.check(config.consumer_config(kafka, log, brokers.trouble), producer_config)
     backoff = Backoff(retry.initial_seconds, retry.max_seconds)
-    around = Surroundings(tracing, backoff, random.SystemRandom().random, time.monotonic, _now, log)
+    meters = Meters(config.event_types(settings.topics))
+    around = Surroundings(tracing, backoff, random.SystemRandom().random, time.monotonic, _now, log, meters)
     registry = parts.registry(settings.registry)
     ledger = _ledger(settings, around)
     client = parts.client(settings, tracing, _now)
@@ -135,10 +138,15 @@ def build(
     """
     kafka = settings.kafka
     made = core(settings, tracer=tracer, log=log)
-    ledger, gate, brokers = made.ledger, made.gate, made.brokers
+    brokers = made.brokers
     consumer_config = config.consumer_config(kafka, log, brokers.trouble)
     dispatcher = Dispatcher(
-        made.pipeline, max_under_way=kafka.max_under_way, clock=time.monotonic, fail=failed, log=log
+        made.pipeline,
+        max_under_way=kafka.max_under_way,
+        clock=time.monotonic,
+        fail=failed,
+        log=log,
+        meters=made.around.meters,
     )
     loop = asyncio.get_running_loop()
     losses = Losses(log, ask_seconds=ASK_SECONDS)
@@ -146,22 +154,18 @@ def build(
     retention = _retention(settings, consumption, losses, log)
     consumer = ConsumerThread(consumer_config, consumption, brokers=brokers, loop=loop, ended=ended)
 
-    def state() -> State:
-        assigned = consumption.assignments()
-        return State(
-            idle_seconds=time.monotonic() - consumption.turned_at,
-            joined=consumption.joined,
-            brokers_down=brokers.down,
-            gate=gate.state,
-            ledger_down=not ledger.up,
-            stopping=consumer.stopping,
-            partitions=len(assigned),
-            stalls=dispatcher.stalls(assigned, kafka.stall_seconds),
-            retention_left_seconds=retention.left_seconds,
-            records_lost=losses.records,
-        )
-
-    return Worker(made, consumer, dispatcher, retention, state)
+    looking = Looking(
+        gate=made.gate,
+        ledger=made.ledger,
+        brokers=brokers,
+        consumption=consumption,
+        consumer=consumer,
+        dispatcher=dispatcher,
+        losses=losses,
+        stall_seconds=kafka.stall_seconds,
+        retention=retention,
+    )
+    return Worker(made, consumer, dispatcher, retention, looking.state)
 
 
 def _quota(settings: Settings, ledger: Ledger, ready: Callable[[], None]) -> Quota | None:

@@ -8,11 +8,13 @@ from typing import Final, Literal, get_args
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from worker.decode.decoder import Decoded, InvalidEvent, Tombstone, Undecodable
-from worker.events import Event
-from worker.ledger.entries import Redo
+from worker.events import CartAbandoned, Event
+from worker.ledger.entries import Entry, Redo
 from worker.record import Headers, Record
 from worker.stopping import Stop
+from worker.telemetry.names import Cause
 from worker.telemetry.tracing import trace_id
+from worker.verdict import Death
 
 READING = "the schema registry"
 
@@ -25,7 +27,9 @@ FATES: Final[tuple[Fate, ...]] = get_args(Fate)
 class Work:
     """A record, and who may stop it; its span from when its turn has come. `waits_for` says what it stands at.
 
-    `patient_until` (monotonic seconds) is when a cancel no longer waits for its confirm; `looks` how often it did.
+    `read_at` (monotonic seconds) is when it was taken in hand, `queued_for` why its turn did not come at once;
+    `settled` and `deaths` are what became of its calls, `why` it asked for none. `asked_at` is when a cancel was first
+    looked at, `patient_until` when it no longer waits for its confirm; `looks` how often it did.
     `fate` is the weightiest of what became of its calls so far. `redo`: what was rejected or given up is begun again;
     `redrives` counts how often its dead letter was, `failing` is the trace context of the attempt that failed last.
     `calls` counts those that were settled here for it.
@@ -35,7 +39,10 @@ class Work:
     stop: Stop
     span: Span = INVALID_SPAN
     decoded: Decoded = field(default_factory=Tombstone)
+    read_at: float = 0.0
     waits_for: str = READING
+    queued_for: Cause = "turn"
+    asked_at: float = 0.0
     patient_until: float | None = None
     looks: int = 0
     fate: Fate = "skipped"
@@ -43,6 +50,9 @@ class Work:
     redrives: int = 0
     failing: Headers = ()
     calls: int = 0
+    settled: list[Entry] = field(default_factory=list)
+    deaths: list[Death] = field(default_factory=list)
+    why: str = ""
 
     def came(self, fate: Fate) -> None:
         """Something became of it, or of one of its calls."""
@@ -58,6 +68,12 @@ class Work:
     def cart_id(self) -> str | None:
         """Its event's cart, if it names one."""
         return self.event.cart_id if self.event is not None else None
+
+    @property
+    def order_id(self) -> str | None:
+        """Its event's order, if it names one."""
+        event = self.event
+        return None if event is None or isinstance(event, CartAbandoned) else event.order_id
 
     @property
     def trace_id(self) -> str | None:

@@ -168,6 +168,10 @@ class Fleet(Worker):
     def drain_seconds(self) -> float:
         return float(self.settings["WORKER_SHUTDOWN__DRAIN_SECONDS"])
 
+    def dead_lettered(self) -> int:
+        """How many events ended as dead letters, by the log."""
+        return self.output().count('"fate":"dead-lettered"')
+
     def said(self, event: str) -> int:
         """How often that event is in their log."""
         return self.output().count(f'"event":"{event}"')

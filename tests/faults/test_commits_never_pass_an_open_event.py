@@ -20,6 +20,7 @@ from worker.lanes import Key, lane_keys
 from worker.pipeline import Pipeline
 from worker.record import Record
 from worker.stream.assignment import Assignment
+from worker.telemetry.meters import Meters
 from worker.work import Work
 
 TOPIC = "checkout-completed"
@@ -76,6 +77,7 @@ class Commits(RuleBasedStateMachine):
             clock=self.loop.time,
             fail=self.failures.append,
             log=cast("FilteringBoundLogger", CapturingLogger()),
+            meters=Meters(),
         )
         self.ends = dict.fromkeys(PARTITIONS, 0)
         self.group = dict.fromkeys(PARTITIONS, 0)

@@ -100,7 +100,8 @@ class Sqlite:
     def go_back(self) -> None:
         for table in ("kept", "notes", "budgets"):
             self.sql(f"DROP TABLE {table}")
-        self.sql("ALTER TABLE calls DROP COLUMN redo")
+        for column in ("redo", "span_id"):
+            self.sql(f"ALTER TABLE calls DROP COLUMN {column}")
         self.sql("PRAGMA user_version = 1")
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:

@@ -46,7 +46,8 @@ class PostgresLedger:
     def go_back(self) -> None:
         for table in ("kept", "notes", "budgets"):
             self.sql(f"DROP TABLE ledger_{table}")
-        self.sql("ALTER TABLE ledger_calls DROP COLUMN redo")
+        for column in ("redo", "span_id"):
+            self.sql(f"ALTER TABLE ledger_calls DROP COLUMN {column}")
         self.sql("DELETE FROM ledger_schema WHERE version > 1")
 
     def sql(self, statement: str) -> list[Any]:

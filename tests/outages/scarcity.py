@@ -80,7 +80,7 @@ def one_cart_fails(status: int) -> Callable[[Broker, Path, str], Figures]:
                 time.sleep(AROUND_SECONDS)
                 fault = time.monotonic()
                 _checkout(stage, SICK)
-                until(lambda: stage.fleet.said("event.dead_lettered"), 30)
+                until(lambda: stage.fleet.dead_lettered(), 30)
                 time.sleep(max(0.0, fault + AROUND_SECONDS - time.monotonic()))
                 end = time.monotonic()
             stage.fleet.all_committed(30)

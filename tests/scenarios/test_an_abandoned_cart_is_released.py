@@ -25,8 +25,10 @@ def test_a_cart_without_reservations_makes_no_call(broker: Broker, worker: Worke
     broker.produce(worker.abandoned, encoded(abandoned("ada", items=0)), key="ada")
     worker.start()
 
-    assert until(lambda: worker.lines("event.skipped"))
+    assert until(lambda: worker.lines("event.settled"))
     assert worker.stop() == 0
     assert rokt.calls() == []
     assert broker.read(worker.outcomes, timeout=1) == []
     assert worker.lag() == 0
+    [line] = worker.lines("event.settled")
+    assert (line["fate"], line["why"]) == ("skipped", "no item of the cart has a reservation")

@@ -19,6 +19,7 @@ from worker.stream.config import Beginning
 from worker.stream.consumption import Consumption, Pace
 from worker.stream.losses import Losses
 from worker.stream.pauses import Limits
+from worker.telemetry.meters import Meters
 from worker.urgency import asked_by, kind_in
 
 if TYPE_CHECKING:
@@ -52,7 +53,12 @@ class Instance:
         core = assemble(world, self.process, self._log, rejections=conditions.rejections)
         self._ledger, gate = core.ledger, core.gate
         self._dispatcher = Dispatcher(
-            core.pipeline, max_under_way=conditions.under_way, clock=clock, fail=self._failed, log=self._log
+            core.pipeline,
+            max_under_way=conditions.under_way,
+            clock=clock,
+            fail=self._failed,
+            log=self._log,
+            meters=Meters(),
         )
         return Consumption(
             SOURCES,

@@ -20,9 +20,7 @@ HAPPENS = (
     "expired",
     "left",
     "log call.retry",
-    "log event.dead_lettered",
     "log event.left_uncommitted",
-    "log event.skipped",
     "log kafka.commit_failed",
     "log kafka.committed_unknown",
     "log kafka.lost",
@@ -30,6 +28,7 @@ HAPPENS = (
     "log kafka.revoked",
     "log kafka.write_waiting",
 )
+FATES = ("dead-lettered", "skipped", "superseded")
 NEVER = ("log kafka.records_lost", "log kafka.log_rewound")
 
 
@@ -44,7 +43,8 @@ def test_what_the_worker_has_to_withstand_does_happen() -> None:
     for seed in range(60):
         trace = run(seed).trace
         happened.update({what for what in HAPPENS if trace.count(what)})
-    assert {what for what in HAPPENS if not happened[what]} == set()
+        happened.update({fate for fate in FATES if trace.count("log event.settled", fate=fate)})
+    assert {what for what in (*HAPPENS, *FATES) if not happened[what]} == set()
 
 
 def test_nothing_is_said_to_be_lost_where_offsets_have_holes_and_nothing_is_deleted() -> None:

@@ -28,9 +28,9 @@ class Trace:
         """One step. The fields' values are not to change afterwards."""
         self._steps.append((self._clock(), who, what, fields))
 
-    def count(self, what: str) -> int:
-        """How often a step was taken."""
-        return sum(step[2] == what for step in self._steps)
+    def count(self, what: str, **fields: Any) -> int:
+        """How often a step was taken, with these fields among its own."""
+        return sum(step[2] == what and fields.items() <= step[3].items() for step in self._steps)
 
     def lines(self, last: int | None = None) -> list[str]:
         """The steps as text, all or the last ones."""

@@ -16,6 +16,7 @@ from worker.events import CartAbandoned, CheckoutCompleted, Event, OrderCancelle
 from worker.pipeline import Pipeline
 from worker.record import Record
 from worker.stream.assignment import Assignment
+from worker.telemetry.meters import Meters
 from worker.work import Work
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -48,6 +49,7 @@ class Scene:
             clock=loop.time,
             fail=self.failures.append,
             log=cast("FilteringBoundLogger", CapturingLogger()),
+            meters=Meters(),
         )
         self.assignment = Assignment("orders", 0)
         self._next_offset = 0

@@ -9,8 +9,9 @@ import pytest
 
 from worker.gate.circuit import CircuitName, OpenCircuit
 from worker.gate.gate import GateState
-from worker.health import application, unready
+from worker.health import application
 from worker.state import State
+from worker.unready import unready
 
 QUIET = GateState((), {}, {}, 0, 0.0, None)
 READY = State(
@@ -20,7 +21,9 @@ READY = State(
     gate=QUIET,
     ledger_down=False,
     stopping=False,
-    partitions=3,
+    partitions=(),
+    under_way=0,
+    lanes=0,
     stalls=(),
     retention_left_seconds=None,
     records_lost=0,
@@ -33,7 +36,7 @@ def shut(*circuits: CircuitName) -> State:
 
 def asked(path: str, state: State) -> httpx.Response:
     async def main() -> httpx.Response:
-        app = application(lambda: state, lambda: b"rokt_circuit_open 0\n")
+        app = application(lambda: state, lambda: b"rokt_circuit_open 0\n", lambda _: "<p>a page</p>")
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://worker") as client:
             return await client.get(path)
 

@@ -94,7 +94,14 @@ class Hand:
             self._moved_at = self._clock()
         letter = found.letter
         redo = None if letter.key is None else Redo(letter.key)
-        work = Work(letter.original, self._stop, redo=redo, redrives=letter.redrives + 1, failing=letter.failing)
+        work = Work(
+            letter.original,
+            self._stop,
+            read_at=self._clock(),
+            redo=redo,
+            redrives=letter.redrives + 1,
+            failing=letter.failing,
+        )
         errand = _Errand(found, work)
         self._works[errand] = None
         try:
@@ -132,6 +139,7 @@ class Hand:
             self._begin(place)
         else:
             errand.work.waits_for = "an earlier letter of its cart or order"
+            errand.work.queued_for = "lane"
 
     def _begin(self, place: Place[_Errand]) -> None:
         task = asyncio.get_running_loop().create_task(self._carry_out(place))

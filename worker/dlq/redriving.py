@@ -9,7 +9,6 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from opentelemetry.sdk.trace import TracerProvider
 from structlog.typing import FilteringBoundLogger
 
 from worker import process, wiring
@@ -22,10 +21,12 @@ from worker.dlq.selecting import Found
 from worker.errors import Abandoned, WorkerError
 from worker.ledger.patience import Patience
 from worker.ledger.store import Store
+from worker.looking import constants
 from worker.settings import Settings
 from worker.stopping import Stop
 from worker.telemetry import export
 from worker.telemetry.gate_log import MENDS
+from worker.telemetry.metrics import Metrics
 
 CLOSE_SECONDS: Final = 5.0
 TELL_SECONDS: Final = 0.5
@@ -88,21 +89,22 @@ async def would_be(asked: Asked, terms: Terms, settings: Settings, tell: Tell) -
 
 def redriven(asked: Asked, terms: Terms, settings: Settings, log: FilteringBoundLogger, tell: Tell) -> Report:
     """Redrives until all is done, a signal comes, or nothing moves any more. Raises SettingsError and WorkerError."""
-    provider = export.tracer_provider(os.environ)
+    outlets = export.outlets(os.environ)
     with asyncio.Runner(loop_factory=process.loop_factory()) as runner:
-        return runner.run(_redriven(asked, terms, settings, provider, log, tell))
+        return runner.run(_redriven(asked, terms, settings, outlets, log, tell))
 
 
 async def _redriven(
-    asked: Asked, terms: Terms, settings: Settings, provider: TracerProvider, log: FilteringBoundLogger, tell: Tell
+    asked: Asked, terms: Terms, settings: Settings, outlets: export.Outlets, log: FilteringBoundLogger, tell: Tell
 ) -> Report:
     async with ledger(settings, write=True) as store, events_of(settings) as events:
         topics_of(settings, asked.filters.topics, asked.filters.places)
-        core = wiring.core(settings, tracer=provider.get_tracer("rokt-worker"), log=log)
+        core = wiring.core(settings, tracer=outlets.tracer, log=log)
+        metrics = Metrics(core.around.meters, dict, outlets, constants=constants(settings), scraped=False)
         run = _Run(terms, settings, core, store, tell)
         process.on_signals(asyncio.get_running_loop(), run.stopped)
         core.ledger.start(run.failed)
-        watching = asyncio.create_task(run.watch())
+        beside = [asyncio.create_task(run.watch()), asyncio.create_task(metrics.watch())]
         try:
             async with searching(asked, settings, store, events, run.now_read) as search:
                 await run.take_all(search)
@@ -110,9 +112,10 @@ async def _redriven(
             run.failed(error)
         finally:
             await run.finish()
-            watching.cancel()
+            for task in beside:
+                task.cancel()
             await core.close(flush_seconds=process.FLUSH_SECONDS, ledger_seconds=CLOSE_SECONDS)
-            await process.flush(provider)
+            await process.flush(outlets, metrics)
         return run.report
 
 

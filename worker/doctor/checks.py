@@ -12,7 +12,7 @@ from worker.doctor.asking.kafka import ask_kafka
 from worker.doctor.asking.ledger import ask_ledger
 from worker.doctor.asking.registry import ask_registry
 from worker.doctor.asking.rokt import ask_rokt
-from worker.doctor.asking.traces import ask_traces
+from worker.doctor.asking.telemetry import ask_metrics, ask_traces
 from worker.doctor.examination import Check
 from worker.doctor.finding import Finding
 from worker.doctor.judging.settings import judge_settings
@@ -48,4 +48,5 @@ def checks(patient: Patient, log: FilteringBoundLogger, now: Callable[[], float]
         Check("ledger", partial(ask_ledger, settings, now), "WORKER_LEDGER__URL"),
         Check("rokt", partial(ask_rokt, settings, now), "WORKER_ROKT__BASE_URL"),
         Check("traces", partial(ask_traces, patient.environ, seconds * SHARE), "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        Check("metrics", partial(ask_metrics, patient.environ, seconds * SHARE), "OTEL_EXPORTER_OTLP_ENDPOINT"),
     ]

@@ -22,6 +22,7 @@ from worker.gate.traffic import Rules, Traffic
 from worker.gate.turn import Turn
 from worker.keys import Operation
 from worker.stopping import Stop
+from worker.telemetry.names import Cause
 from worker.verdict import NOTHING_SPECIAL
 
 LOOK_AGAIN_SECONDS: Final = 1.0
@@ -126,9 +127,11 @@ class Gate:
         waiting = self._traffic.roads[turn.operation].waiting
         waiting[turn] = None
         turn.came_at = self._clock()
+        turn.held_by = None
         self.admit()
         if turn not in waiting:
             return
+        turn.held_by = self._held_by(turn)
         ready = self._ready[turn] = asyncio.get_running_loop().create_future()
         try:
             await (ready if finish else stop.wait(ready))
@@ -157,6 +160,16 @@ class Gate:
         while self._traffic.is_awaited and (turn := self._next(now)) is not None:
             self._goes(turn, now)
         self._traffic.look()
+
+    def _held_by(self, turn: Turn) -> Cause:
+        """Why a call that waits may not go now."""
+        now, road = self._clock(), self._traffic.roads[turn.operation]
+        if self._traffic.shut_for(turn.operation) is not None:
+            return "circuit"
+        if self._rates.held_back(now) > 0:
+            return "retry-after"
+        full = self._under_way >= self._rules.max_concurrency or not road.has_room(now)
+        return "concurrency" if full else "rate"
 
     def _tell(self, notice: Notice, now: float) -> None:
         if isinstance(notice, Closed):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from worker.keys import Operation
 from worker.rokt.answers import Answer
+from worker.telemetry.names import Cause
 from worker.verdict import NOTHING_SPECIAL, Standing
 
 URGENCY: tuple[Operation, ...] = ("confirm", "cancel", "release")
@@ -21,8 +22,8 @@ class Turn:
     are those in a row while others succeeded, or nothing was known of any, since `failing_since` (monotonic seconds);
     `strikes` those of them between which another call set out and was taken, the last of them when `struck_at` attempts
     had been admitted. `tried` is the opening of a circuit
-    in which it was the canary. `news`: its answer is not one of many refusals for the same excess of calls;
-    `throttled_at` is when its last 429 came.
+    in which it was the canary. `held_by` is why it could not go at once, None where it could. `news`: its answer is not
+    one of many refusals for the same excess of calls; `throttled_at` is when its last 429 came.
     """
 
     operation: Operation
@@ -30,6 +31,7 @@ class Turn:
     number: int = 0
     first: int = 0
     came_at: float = 0.0
+    held_by: Cause | None = None
     sent_at: float = 0.0
     reached: bool = False
     answer: Answer | None = None

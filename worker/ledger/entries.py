@@ -7,7 +7,7 @@ is kept as a hash, to tell whether the same key comes with another body.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from worker import keys
@@ -20,7 +20,7 @@ from worker.verdict import Death, Settled
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The event that asks for a call: its id and time, where it was read, and its trace (32 hex digits)."""
+    """The event that asks for a call: its id and time, where it was read, its trace and span (32 and 16 hex digits)."""
 
     event_id: str
     occurred_at_ms: int
@@ -28,6 +28,7 @@ class Origin:
     partition: int
     offset: int
     trace_id: str | None
+    span_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +145,14 @@ Request = Ask | CallOff | Settle | GiveBack | Published
 class Send:
     """Yours to make, about these items. `attempts` were made before; `maybe_sent`: one may have reached Rokt.
 
-    `redo` says under which key: `keys.again`.
+    `redo` says under which key: `keys.again`. `before`: the event for which it was begun before, for traces.
     """
 
     items: tuple[CallItem, ...]
     attempts: int
     maybe_sent: bool
     redo: int = 0
+    before: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

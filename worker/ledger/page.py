@@ -89,7 +89,8 @@ class Page:
                 return Done(self._settle(ask, Settled("superseded", untouched, None, attempts), redo), why)
             case carts.SendItems(items):
                 begun = self._begin(ask, entry, items, again=again)
-                return Send(items, begun.attempts, begun.maybe_sent, begun.redo)
+                before = None if entry is None or again else entry.origin
+                return Send(items, begun.attempts, begun.maybe_sent, begun.redo, before)
 
     def _settled_before(self, ask: Ask, entry: Entry) -> Answer:
         elsewhere = entry.owner != ask.owner and entry.owner in self.live

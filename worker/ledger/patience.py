@@ -32,7 +32,7 @@ class Patience:
         try:
             while True:
                 try:
-                    done = await do()
+                    done = await self._timed(what, do)
                 except LedgerUnavailable as error:
                     tries += 1
                     if tries == 1:
@@ -49,7 +49,7 @@ class Patience:
     async def once(self, what: str, do: Callable[[], Awaitable[T]]) -> T:
         """Does it, for one who asks again by himself. What fails is said, raised, and not counted as `failing`."""
         try:
-            done = await do()
+            done = await self._timed(what, do)
         except LedgerUnavailable as error:
             tries = self._failed[what] = self._failed.get(what, 0) + 1
             self._say(what, tries, error)
@@ -71,6 +71,17 @@ class Patience:
         error = None if done.cancelled() else done.exception()
         if error is not None and not isinstance(error, Abandoned):
             self.lost(error)
+
+    async def _timed(self, what: str, do: Callable[[], Awaitable[T]]) -> T:
+        clock, failed = self._around.clock, ""
+        began = clock()
+        try:
+            return await do()
+        except Exception as error:
+            failed = type(error).__name__
+            raise
+        finally:
+            self._around.meters.ledger.record((what, failed), clock() - began)
 
     async def _wait(self, what: str, tries: int, error: LedgerUnavailable) -> None:
         wait = self._around.wait(tries)

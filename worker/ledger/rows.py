@@ -22,7 +22,7 @@ Row = Sequence[Value]
 CALLS: Final = (
     "key", "operation", "cart_id", "order_id", "fingerprint", "event_id", "occurred_at_ms", "source_topic",
     "source_partition", "source_offset", "trace_id", "owner", "token", "begun_at_ms", "maybe_sent", "attempts",
-    "status", "http_status", "items", "death", "settled_at_ms", "published", "redo",
+    "status", "http_status", "items", "death", "settled_at_ms", "published", "redo", "span_id",
 )  # fmt: skip
 RESERVATIONS: Final = ("id", "state", "pending", "owner", "key")
 ORDERS: Final = ("id", "settled", "under_way", "items", "whole", "called_off")
@@ -55,6 +55,7 @@ def to_call(entry: Entry) -> Row:
         entry.settled_at_ms,
         entry.published,
         entry.redo,
+        origin.span_id,
     )
 
 
@@ -73,6 +74,7 @@ def from_call(row: Mapping[str, Any]) -> Entry:
             row["source_partition"],
             row["source_offset"],
             row["trace_id"],
+            row["span_id"],
         ),
         owner=row["owner"],
         token=row["token"],

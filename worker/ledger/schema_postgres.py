@@ -96,4 +96,5 @@ VERSIONS: Final = (
         PRIMARY KEY (room, id)
     );
     """,
+    "ALTER TABLE ledger_calls ADD COLUMN span_id text;",
 )

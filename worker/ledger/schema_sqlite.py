@@ -85,4 +85,5 @@ VERSIONS: Final[tuple[Script, ...]] = (
         ) WITHOUT ROWID
         """,
     ),
+    ("ALTER TABLE calls ADD COLUMN span_id TEXT",),
 )

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from opentelemetry.sdk.trace import TracerProvider
 from structlog.typing import FilteringBoundLogger
 
 from worker import process, wiring
@@ -26,6 +25,7 @@ from worker.errors import CannotReplay, WorkerError
 from worker.gate.both import Both
 from worker.gate.quota import SPARE_SECONDS, Quota, Slots
 from worker.ledger.ledger import CALLS_TO_ROKT, Ledger
+from worker.looking import Looking, metrics_of
 from worker.replay import consuming, waiting
 from worker.replay.progress import Progress
 from worker.replay.request import Come, Request, Tell, at_once
@@ -38,7 +38,8 @@ from worker.stream.assignment import Assignment
 from worker.stream.consumer import ConsumerThread
 from worker.stream.consumption import Consumption
 from worker.stream.losses import Losses
-from worker.telemetry import export, logs, names
+from worker.telemetry import export, instruments, logs, names
+from worker.telemetry.metrics import Metrics, Read
 
 KEEP_SECONDS: Final = 1.0
 KEEP_SHARE: Final = 10.0  # keeping takes no more of the time than one part in so many: live workers write there, too
@@ -57,6 +58,7 @@ class _Replay:
     dispatcher: Dispatcher
     consumption: Consumption
     consumer: ConsumerThread
+    losses: Losses
 
 
 def run(request: Request, settings: Settings, tell: Tell) -> Come:
@@ -66,28 +68,31 @@ def run(request: Request, settings: Settings, tell: Tell) -> Come:
     what cannot be waited out, SettingsError and CannotReplay before it begins.
     """
     log = logs.configure(settings.log.format, settings.log.level)
-    provider = export.tracer_provider(os.environ)
+    outlets = export.outlets(os.environ)
     with asyncio.Runner(loop_factory=process.loop_factory()) as runner:
-        return runner.run(_run(request, _own(settings), tell, provider, log))
+        return runner.run(_run(request, _own(settings), tell, outlets, log))
 
 
 async def _run(
-    request: Request, settings: Settings, tell: Tell, provider: TracerProvider, log: FilteringBoundLogger
+    request: Request, settings: Settings, tell: Tell, outlets: export.Outlets, log: FilteringBoundLogger
 ) -> Come:
     loop = asyncio.get_running_loop()
     over: asyncio.Future[Exception | None] = loop.create_future()
     stop: asyncio.Future[Exception | None] = loop.create_future()
-    replay = _build(request, settings, provider, log, over, stop)
+    replay = _build(request, settings, outlets, log, over, stop)
+    metrics = _metrics(request, settings, outlets, replay)
     process.on_signals(loop, partial(process.first, stop, None))
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     replay.core.ledger.start(partial(process.first, stop))
     keeping = loop.create_task(_keep(replay))
     telling = loop.create_task(_tell(replay, settings.kafka.stall_seconds, tell))
+    measuring = loop.create_task(metrics.watch())
     until: set[asyncio.Future[Any]] = {over, stop, keeping}
     await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
     log.info(names.LOG_STOPPING, drain_seconds=settings.shutdown.drain_seconds)
     telling.cancel()
+    measuring.cancel()
     keeping.cancel()
     if replay.consumer.ident is not None:
         replay.consumer.stop()
@@ -95,7 +100,7 @@ async def _run(
     ended = await asyncio.gather(keeping, return_exceptions=True)
     come = await _last_look(replay)
     await replay.core.close(flush_seconds=process.FLUSH_SECONDS, ledger_seconds=CLOSE_SECONDS)
-    await process.flush(provider)
+    await process.flush(outlets, metrics)
     for failure in (*(f.result() for f in (stop, over) if f.done()), *ended):
         if isinstance(failure, Exception):
             raise failure
@@ -166,14 +171,14 @@ async def _last_look(replay: _Replay) -> Come:
 def _build(
     request: Request,
     settings: Settings,
-    provider: TracerProvider,
+    outlets: export.Outlets,
     log: FilteringBoundLogger,
     over: asyncio.Future[Exception | None],
     stop: asyncio.Future[Exception | None],
 ) -> _Replay:
     plan, kafka, loop = request.plan, settings.kafka, asyncio.get_running_loop()
     _check_topics(request, settings)
-    core = wiring.core(settings, tracer=provider.get_tracer("rokt-worker"), log=log, slots=partial(_slots, request))
+    core = wiring.core(settings, tracer=outlets.tracer, log=log, slots=partial(_slots, request))
     progress = Progress(core.ledger, plan, lambda: int(time.time() * 1000))
     selecting = Selecting(core.pipeline, core.ledger, plan.wanted)
     eager = config.beginning(kafka).eager
@@ -184,6 +189,7 @@ def _build(
         clock=time.monotonic,
         fail=partial(process.first, stop),
         log=log,
+        meters=core.around.meters,
         tell=reading.tell,
         repeating=True,
     )
@@ -193,7 +199,33 @@ def _build(
     properties = consuming.consumer_config(kafka, plan.name, log, core.brokers.trouble)
     ended = partial(process.first, over)
     consumer = ConsumerThread(properties, consumption, brokers=core.brokers, loop=loop, ended=ended)
-    return _Replay(core, progress, reading, dispatcher, consumption, consumer)
+    return _Replay(core, progress, reading, dispatcher, consumption, consumer, losses)
+
+
+def _metrics(request: Request, settings: Settings, outlets: export.Outlets, replay: _Replay) -> Metrics:
+    """What is measured of it, for who is pushed to: it has no port of its own."""
+    core = replay.core
+    looking = Looking(
+        gate=core.gate,
+        ledger=core.ledger,
+        brokers=core.brokers,
+        consumption=replay.consumption,
+        consumer=replay.consumer,
+        dispatcher=replay.dispatcher,
+        losses=replay.losses,
+        stall_seconds=settings.kafka.stall_seconds,
+    )
+    planned = sum(stretch.offsets for stretch in request.plan.stretches)
+
+    def progress() -> Read:
+        come = replay.progress.come()
+        return {
+            instruments.REPLAY_PLANNED: [((), planned)],
+            instruments.REPLAY_PASSED: [((), come.offsets)],
+            instruments.REPLAY_RECORDS: [((part,), count) for part, count in come.counts.items()],
+        }
+
+    return metrics_of(looking.state, core.around, settings, outlets, scraped=False, more=progress)
 
 
 def _check_topics(request: Request, settings: Settings) -> None:

@@ -15,6 +15,7 @@ import httpx
 import msgspec
 from opentelemetry.trace import Span
 
+from worker.keys import Operation
 from worker.mapping import Call
 from worker.retry import retry_after
 from worker.rokt.access import Access, Endpoint
@@ -75,6 +76,10 @@ class RoktClient:
     def use(self, api_key: str, tag_id: str) -> None:
         """Takes other credentials for every attempt that begins from now on; those under way keep theirs."""
         self._go_by(replace(self._access, api_key=api_key, tag_id=tag_id))
+
+    def path(self, operation: Operation) -> str:
+        """Where the calls of an operation go, without the server."""
+        return self._urls[operation].path
 
     async def attempt(self, call: Call, resend_count: int, parent: Span) -> tuple[Answer, Span]:
         """One attempt at a call, in a span of its own, which is given back for whoever writes of it later."""

@@ -24,8 +24,9 @@ class Assignment:
     """A partition's records that are read and not settled, and how far it is settled.
 
     The consumer's thread calls `fetch`, reads `to_commit`, `vouched_ms`, `passed`, `gap` and `bytes`, and alone writes
-    `last_fetched`, `next_offset`, `newest_ms`, `committed`, `over`, `log_end` and `paused_for`. `lost_to` and
-    `rewound` are what was said of records that are gone (worker/stream/losses.py). All else belongs to the event loop.
+    `last_fetched`, `next_offset`, `newest_ms`, `committed`, `over`, `log_end`, `log_high` and `paused_for`. `lost_to`
+    and `rewound` are what was said of records that are gone (worker/stream/losses.py). All else belongs to the event
+    loop.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class Assignment:
         """`next_offset` is what the group committed; None: nothing, or it is not known.
 
         `began_at` is then where its log was seen to start. Only what is below `end` is taken, if there is one; it is
-        `over` when that is reached; `log_end` is where the log was seen to end before.
+        `over` when that is reached; `log_end` is where the log was seen to end before. `log_high` is where the last
+        fetch saw it end, whether it has such an end or not.
         """
         self.topic = topic
         self.partition = partition
@@ -50,6 +52,7 @@ class Assignment:
         self.end = end
         self.over = False
         self.log_end: int | None = None
+        self.log_high: int | None = None
         self.began_at: int | None = None
         self.newest_ms: int | None = None
         self.lost_to = -1
@@ -72,6 +75,11 @@ class Assignment:
         self._bytes_settled = 0
 
     @property
+    def key(self) -> tuple[str, int]:
+        """Topic and partition."""
+        return self.topic, self.partition
+
+    @property
     def place(self) -> dict[str, str | int]:
         """Which one it is, for the log."""
         return {"topic": self.topic, "partition": self.partition}
@@ -86,6 +94,12 @@ class Assignment:
     def committable(self) -> int | None:
         """The offset below which all is settled; None before the first is."""
         return self._frontier.committable
+
+    @property
+    def settled_to(self) -> int | None:
+        """Where what is settled without a hole ends: nothing of that is lag. None while that is not known."""
+        begun = self._frontier.settled_to
+        return self.expected if begun is None else begun
 
     @property
     def passed(self) -> int:

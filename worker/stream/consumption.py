@@ -31,6 +31,7 @@ from worker.telemetry import names
 
 GRACE_SECONDS = 1.0
 LOOK_SECONDS = 0.5
+LOOK_AT_ENDS_SECONDS = 1.0
 UNKNOWN_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)  # noqa: SLF001 - its public name
 
 
@@ -115,6 +116,7 @@ class Consumption:
         )
         self.committed = self._commits.answered
         self._said: dict[str, float] = {}
+        self._look_at = clock() + LOOK_AT_ENDS_SECONDS
         self.turned_at = clock()
         self.joined = False
 
@@ -146,6 +148,7 @@ class Consumption:
         for message in ends:
             self._log_ended(message)
         self._regulate()
+        self._look_at_ends()
         self._commits.when_due(self._client)
 
     def drain(self) -> None:
@@ -197,6 +200,17 @@ class Consumption:
         if assignment.expected != assignment.end:
             self._losses.jumped(self._client, assignment, assignment.end)
         assignment.reached(offset)
+
+    def _look_at_ends(self) -> None:
+        """Now and then, where the logs end, as the last fetch told it: nobody is asked."""
+        if self._clock() < self._look_at:
+            return
+        self._look_at = self._clock() + LOOK_AT_ENDS_SECONDS
+        for (topic, partition), assignment in self._assigned.items():
+            with contextlib.suppress(KafkaException):  # nothing was fetched of it yet
+                known = self._client.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+                if known is not None and known[1] >= 0:
+                    assignment.log_high = known[1]
 
     def _regulate(self) -> None:
         """Pauses the partitions that have a reason to be, and resumes those that have none left."""

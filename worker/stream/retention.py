@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -44,7 +44,8 @@ class Keeper(Protocol):
 class Retention:
     """The clock of all assigned partitions, on the event loop.
 
-    `left_seconds` is the smallest time left as of the last look; None where nothing waits, or it is not known. `clock`
+    `left_seconds` is the smallest time left as of the last look; None where nothing waits, or it is not known.
+    `log_ends` is where the logs ended then. `clock`
     gives monotonic seconds, `now_ms` milliseconds since 1970. `from_start`: what has no commit is begun at its start.
     """
 
@@ -74,6 +75,7 @@ class Retention:
         self._kept: dict[str, Kept | Untold] = {}
         self._ask_again_at = 0.0
         self._said: set[tuple[str, str]] = set()
+        self.log_ends: Mapping[Partition, int] = {}
         self.left_seconds: float | None = None
 
     async def watch(self) -> None:
@@ -97,6 +99,7 @@ class Retention:
                 log = self._told("where the log starts", logs[partition], assignment.topic)
                 looks[partition] = self._look_at(assignment, log)
         self._looks = looks
+        self.log_ends = {partition: log.end for partition, log in logs.items() if isinstance(log, Log)}
         left = [look.waiting.left_ms for look in looks.values() if look.waiting and look.waiting.left_ms is not None]
         self.left_seconds = min(left) / 1000 if left else None
 

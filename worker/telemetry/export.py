@@ -1,17 +1,24 @@
-"""Where spans go: set by the standard `OTEL_*` variables, nowhere when none is set.
+"""Where spans and metrics go: set by the standard `OTEL_*` variables, nowhere when none is set.
 
 OpenTelemetry, "SDK environment variables" and "OTLP exporter": endpoint, protocol, headers, sampler, resource, limits.
 Spans that go nowhere are not recorded, but have the ids and the flags that they would have: a trace goes on through us.
+Both are sent from threads of the SDK, which drop what a collector does not take: no event ever waits for one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final, Literal
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, Sampler
 from opentelemetry.trace import (
@@ -25,25 +32,116 @@ from opentelemetry.trace import (
 )
 
 from worker.errors import SettingsError
+from worker.telemetry.meters import Labels
 
-ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-RANDOM = 0x02  # Trace Context level 2, section 3.2.2.5.2: the trace's id was drawn at random
-PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+Signal = Literal["TRACES", "METRICS"]
+
+NAME: Final = "rokt-worker"
+ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
+TEMPORALITY: Final = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+SCHEMA: Final = "https://opentelemetry.io/schemas/1.44.0"
+KINDS: Final[Mapping[Signal, tuple[str, ...]]] = {
+    "TRACES": ("otlp", "console", "none"),
+    "METRICS": ("otlp", "console", "prometheus", "none"),
+}
+RANDOM: Final = 0x02  # Trace Context level 2, section 3.2.2.5.2: the trace's id was drawn at random
 
 
-def tracer_provider(environ: Mapping[str, str]) -> TracerProvider:
-    """A provider with the exporter that the environment asks for. Raises SettingsError."""
-    resource = Resource.create() if "OTEL_SERVICE_NAME" in environ else Resource.create({SERVICE_NAME: "rokt-worker"})
+class Sent:
+    """Spans that a collector took, or did not; counted on the exporting thread."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, result: str, count: int) -> None:
+        """So many more."""
+        self._counts[result] += count
+
+    def read(self) -> Sequence[tuple[Labels, float]]:
+        """How many by now."""
+        return [((result,), self._counts[result]) for result in ("taken", "lost")]
+
+
+def resource() -> Resource:
+    """Who we are, as the environment says it, and what it does not say."""
     try:
-        exporters = _exporters(environ)
+        ours = version(NAME)
+    except PackageNotFoundError:
+        ours = "unknown"
+    assumed = {"service.name": NAME, "service.version": ours, "service.instance.id": str(uuid.uuid4())}
+    return Resource.create({**assumed, **OTELResourceDetector().detect().attributes})
+
+
+def tracer_provider(
+    environ: Mapping[str, str], about: Resource | None = None, sent: Sent | None = None
+) -> TracerProvider:
+    """A provider with the exporter that the environment asks for. Raises SettingsError."""
+    about = about or resource()
+    try:
+        exporters = [_spans_to(name, environ) for name in exporters_asked(environ, "TRACES")]
         if not exporters:
-            return Nowhere(resource=resource, shutdown_on_exit=False)
-        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+            return Nowhere(resource=about, shutdown_on_exit=False)
+        provider = TracerProvider(resource=about, shutdown_on_exit=False)
         for exporter in exporters:
-            provider.add_span_processor(BatchSpanProcessor(exporter))
+            provider.add_span_processor(BatchSpanProcessor(_Counted(exporter, sent or Sent())))
     except ValueError as error:
         raise SettingsError([f"OTEL_*: {error}"]) from None
     return provider
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where what a process tells goes. `delta`: histograms are to be sent as what came since the last time."""
+
+    provider: TracerProvider
+    metric_exporters: Sequence[MetricExporter]
+    delta: bool
+    resource: Resource
+    sent: Sent
+
+    @property
+    def tracer(self) -> Tracer:
+        """The worker's."""
+        return self.provider.get_tracer(NAME, schema_url=SCHEMA)
+
+
+def outlets(environ: Mapping[str, str]) -> Outlets:
+    """As the environment asks for them. Raises SettingsError."""
+    about, sent = resource(), Sent()
+    delta = environ.get(TEMPORALITY, "").strip().lower() in ("delta", "lowmemory")
+    return Outlets(tracer_provider(environ, about, sent), metric_exporters(environ), delta, about, sent)
+
+
+def metric_exporters(environ: Mapping[str, str]) -> list[MetricExporter]:
+    """Those of metrics that the environment asks for; Prometheus scrapes, and needs none. Raises SettingsError."""
+    asked = [name for name in exporters_asked(environ, "METRICS") if name != "prometheus"]
+    try:
+        return [_metrics_to(name, environ) for name in asked]
+    except ValueError as error:
+        raise SettingsError([f"OTEL_*: {error}"]) from None
+
+
+class _Counted(SpanExporter):
+    """Counts what becomes of spans."""
+
+    def __init__(self, to: SpanExporter, sent: Sent) -> None:
+        self._to = to
+        self._sent = sent
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Passes them on."""
+        result = self._to.export(spans)
+        self._sent.add("taken" if result is SpanExportResult.SUCCESS else "lost", len(spans))
+        return result
+
+    def shutdown(self) -> None:
+        """Ends it."""
+        self._to.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Sends what waits."""
+        return self._to.force_flush(timeout_millis)
 
 
 class Nowhere(TracerProvider):
@@ -70,30 +168,51 @@ class _Unrecorded(NoOpTracer):
         return NonRecordingSpan(SpanContext(trace_id, self._ids.generate_span_id(), False, flags, decided.trace_state))
 
 
-def exporters_asked(environ: Mapping[str, str]) -> list[str]:
-    """The names of the exporters that the environment asks for: otlp, console. Raises SettingsError."""
-    asked = [name.strip() for name in environ.get("OTEL_TRACES_EXPORTER", "").split(",") if name.strip()]
-    if not asked and any(environ.get(name) for name in ENDPOINTS):
+def exporters_asked(environ: Mapping[str, str], signal: Signal = "TRACES") -> list[str]:
+    """The names of the exporters that the environment asks for. Raises SettingsError."""
+    name = f"OTEL_{signal}_EXPORTER"
+    asked = [one.strip() for one in environ.get(name, "").split(",") if one.strip()]
+    if not asked and any(environ.get(one) for one in endpoints(signal)):
         asked = ["otlp"]
-    if wrong := [name for name in asked if name not in ("otlp", "console", "none")]:
-        raise SettingsError([f"OTEL_TRACES_EXPORTER: given {wrong[0]!r}; allowed: otlp, console, none"])
+    if wrong := [one for one in asked if one not in KINDS[signal]]:
+        raise SettingsError([f"{name}: given {wrong[0]!r}; allowed: {', '.join(KINDS[signal])}"])
     if "none" in asked or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return []
     return asked
 
 
-def _exporters(environ: Mapping[str, str]) -> list[SpanExporter]:
-    return [ConsoleSpanExporter() if name == "console" else _otlp(environ) for name in exporters_asked(environ)]
+def endpoints(signal: Signal) -> tuple[str, str]:
+    """The variables that say where a signal goes; what comes first counts."""
+    return f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", ENDPOINT
 
 
-def _otlp(environ: Mapping[str, str]) -> SpanExporter:
-    protocol = next((environ[name] for name in PROTOCOLS if environ.get(name)), "http/protobuf")
-    if protocol == "grpc":
+def protocol(environ: Mapping[str, str], signal: Signal) -> str:
+    """grpc or http/protobuf. Raises SettingsError for another one."""
+    given = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or environ.get(PROTOCOL) or "http/protobuf"
+    if given not in ("grpc", "http/protobuf"):
+        raise SettingsError([f"{PROTOCOL}: given {given!r}; allowed: http/protobuf, grpc"])
+    return given
+
+
+def _spans_to(name: str, environ: Mapping[str, str]) -> SpanExporter:
+    if name == "console":
+        return ConsoleSpanExporter()
+    if protocol(environ, "TRACES") == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 
         return GrpcExporter()
-    if protocol == "http/protobuf":
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
 
-        return HttpExporter()
-    raise SettingsError([f"OTEL_EXPORTER_OTLP_PROTOCOL: given {protocol!r}; allowed: http/protobuf, grpc"])
+    return HttpExporter()
+
+
+def _metrics_to(name: str, environ: Mapping[str, str]) -> MetricExporter:
+    if name == "console":
+        return ConsoleMetricExporter()
+    if protocol(environ, "METRICS") == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
+
+        return GrpcExporter()
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpExporter
+
+    return HttpExporter()

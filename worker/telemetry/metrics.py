@@ -1,101 +1,142 @@
-"""What can be counted and gauged, for Prometheus to read: instruments of OpenTelemetry over the worker's state.
+"""What is measured, as the SDK's readers take it: scraped by Prometheus, pushed by OTLP, or both.
 
-Nothing is measured on the way of an event; the state is looked at when somebody reads. No label holds an id.
+`look` reads the meters and the worker's state on the event loop; what readers ask for, on their own threads, is what
+was seen there last. Gauges and counters are observable instruments of the SDK; histograms that are kept elsewhere are
+put beside them (worker/telemetry/spreads.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final, get_args
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader, MetricsData, PeriodicExportingMetricReader
 from prometheus_client import CollectorRegistry, generate_latest
 
-from worker.gate.circuit import CircuitName
-from worker.keys import Operation
-from worker.state import State
-from worker.telemetry import names
+from worker.telemetry import instruments
+from worker.telemetry.export import Outlets
+from worker.telemetry.instruments import Instrument
+from worker.telemetry.meters import Labels, Meters
+from worker.telemetry.spreads import Attributes, Seen, Spreads
 
-Gauged = Iterable[Observation]
-CIRCUITS: Final[tuple[CircuitName, ...]] = (*get_args(Operation), "credentials", "rejections")
+Read = Mapping[Instrument, Sequence[tuple[Labels, float]]]
+Constants = Mapping[Instrument, Attributes]
+
+SCOPE: Final = "rokt-worker"
+LOOK_SECONDS: Final = 1.0
+STATM: Final = Path("/proc/self/statm")
 
 
 class Metrics:
-    """Instruments over a worker's state. Lives where the state may be read: on the event loop."""
+    """Everything that is measured, and who reads it.
 
-    def __init__(self, state: Callable[[], State]) -> None:
-        self._state = state
-        self._seen = state()
+    `gauges` are read along with the meters, on the event loop. `constants` are attributes that all values of an
+    instrument have, beside those that it has by itself.
+    """
+
+    def __init__(
+        self,
+        meters: Meters,
+        gauges: Callable[[], Read],
+        outlets: Outlets,
+        *,
+        constants: Constants,
+        scraped: bool,
+    ) -> None:
+        """`scraped`: `text` is going to be asked for."""
+        self._meters = meters
+        self._gauges = gauges
+        self._constants = constants
+        self._sent = outlets.sent
+        self._values: Read = {}
+        self._seen = Seen(time.time_ns(), {})
         self._registry = CollectorRegistry()
-        reader = PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
-        resource = Resource.create({SERVICE_NAME: "rokt-worker"})
-        self._provider = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
-        meter = self._provider.get_meter("rokt-worker")
-        for name, unit, what, look in GAUGES:
-            meter.create_observable_gauge(name, [self._looking(look)], unit, what)
-        meter.create_observable_counter(
-            names.METRIC_RECORDS_LOST,
-            [self._looking(lambda state: [Observation(state.records_lost)])],
-            "{record}",
-            "Records that the topics' retention deleted before they were read",
-        )
+        spreads = partial(self._spreads, delta=outlets.delta)
+        readers: list[MetricReader] = [_Pushed(exporter, spreads()) for exporter in outlets.metric_exporters]
+        if scraped:
+            readers.append(_Scraped(self._registry, self._spreads(delta=False)))
+        self._provider = MeterProvider(readers, resource=outlets.resource, shutdown_on_exit=False)
+        self._make(self._provider.get_meter(SCOPE))
+
+    async def watch(self) -> None:
+        """Looks, for who is pushed to, until it is cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Takes note of how all stands. On the event loop."""
+        counters, timers = self._meters.counters, self._meters.timers
+        counted = {c.instrument: [(count.labels, count.value) for count in c.read()] for c in counters}
+        self._values = {**counted, **self._gauges()}
+        self._seen = Seen(time.time_ns(), {timer.instrument: timer.read() for timer in timers})
 
     def text(self) -> bytes:
-        """All of them, as Prometheus reads them."""
-        self._seen = self._state()
+        """All of it, as Prometheus reads it. On the event loop."""
+        self.look()
         return generate_latest(self._registry)
 
-    def _looking(self, look: Callable[[State], Gauged]) -> Callable[[CallbackOptions], Gauged]:
-        return lambda _: look(self._seen)
+    def close(self, seconds: float) -> None:
+        """Sends the last of it, within about so many seconds. Blocks."""
+        self._provider.shutdown(timeout_millis=seconds * 1000)
+
+    def _make(self, meter: Meter) -> None:
+        for one in vars(instruments).values():
+            if isinstance(one, Instrument) and one.kind != "histogram":
+                make = meter.create_observable_counter if one.kind == "counter" else meter.create_observable_gauge
+                make(one.name, [self._observing(one)], one.unit, one.what)
+
+    def _observing(self, one: Instrument) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observed(_: CallbackOptions) -> Iterable[Observation]:
+            values = self._values.get(one)
+            if values is None:
+                values = {instruments.SPANS: self._sent.read(), **_of_process()}.get(one, ())
+            return [Observation(value, self._attributes(one, labels)) for labels, value in values]
+
+        return observed
+
+    def _attributes(self, one: Instrument, labels: Labels) -> Attributes:
+        told = {name: value for name, value in zip(one.labels, labels, strict=True) if value}
+        return {**one.constant, **self._constants.get(one, {}), **told}
+
+    def _spreads(self, *, delta: bool) -> Spreads:
+        return Spreads(lambda: self._seen, self._attributes, time.time_ns(), delta=delta)
 
 
-def _open(state: State) -> Gauged:
-    is_open = {circuit.circuit for circuit in state.gate.circuits}
-    return [Observation(int(name in is_open), {names.LABEL_CIRCUIT: name}) for name in CIRCUITS]
+class _Scraped(PrometheusMetricReader):
+    def __init__(self, registry: CollectorRegistry, spreads: Spreads) -> None:
+        super().__init__(scope_info_enabled=False, registry=registry)
+        self._spreads = spreads
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
+        super()._receive_metrics(self._spreads.beside(metrics_data), timeout_millis, **kwargs)
 
 
-def _seconds(state: State) -> Gauged:
-    seconds = {circuit.circuit: circuit.seconds for circuit in state.gate.circuits}
-    return [Observation(seconds.get(name, 0.0), {names.LABEL_CIRCUIT: name}) for name in CIRCUITS]
+class _Pushed(PeriodicExportingMetricReader):
+    def __init__(self, exporter: MetricExporter, spreads: Spreads) -> None:
+        self._spreads = spreads  # first: what follows starts its thread
+        super().__init__(exporter)
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
+        super()._receive_metrics(self._spreads.beside(metrics_data), timeout_millis, **kwargs)
 
 
-def _limits(state: State) -> Gauged:
-    return [Observation(limit, {names.LABEL_OPERATION: operation}) for operation, limit in state.gate.limits.items()]
-
-
-def _waiting(state: State) -> Gauged:
-    return [Observation(count, {names.LABEL_OPERATION: operation}) for operation, count in state.gate.waiting.items()]
-
-
-def _if_known(value: float | None) -> Gauged:
-    return [] if value is None else [Observation(value)]
-
-
-GAUGES: Final[tuple[tuple[str, str, str, Callable[[State], Gauged]], ...]] = (
-    (names.METRIC_CIRCUIT_OPEN, "", "1 while nothing but one call at a time goes for this reason", _open),
-    (names.METRIC_CIRCUIT_SECONDS, "s", "For how long the circuit has been open; 0: it is closed", _seconds),
-    (names.METRIC_LIMIT, "{call}", "Calls that may be under way at once, as adapted to Rokt", _limits),
-    (names.METRIC_WAITING, "{call}", "Calls that wait for their turn", _waiting),
-    (names.METRIC_UNDER_WAY, "{call}", "Calls under way", lambda state: [Observation(state.gate.under_way)]),
-    (
-        names.METRIC_HELD_BACK,
-        "s",
-        "For how long no call goes, as Rokt asked by Retry-After",
-        lambda state: [Observation(state.gate.held_back_seconds)],
-    ),
-    (
-        names.METRIC_PACE,
-        "{call}/s",
-        "Calls a second that Rokt was found to take; absent where no bound was found",
-        lambda state: _if_known(state.gate.calls_per_second),
-    ),
-    (
-        names.METRIC_RETENTION_LEFT,
-        "s",
-        "Until the oldest unprocessed record may be deleted by its topic's retention; absent where it is not known",
-        lambda state: _if_known(state.retention_left_seconds),
-    ),
-)
+def _of_process() -> Read:
+    """What this process takes; its memory only where /proc tells."""
+    times = os.times()
+    read: dict[Instrument, Sequence[tuple[Labels, float]]] = {
+        instruments.CPU: [(("user",), times.user), (("system",), times.system)]
+    }
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(STATM.read_text().split()[1])
+        read[instruments.MEMORY] = [((), pages * os.sysconf("SC_PAGE_SIZE"))]
+    return read

@@ -12,7 +12,22 @@ Reason = Literal[
     "undecodable", "invalid", "rejected", "item-rejected", "exhausted", "unknown-outcome", "nothing-to-cancel"
 ]
 Status = Literal["succeeded", "duplicate", "partial", "rejected", "superseded", "dead"]
-Handled = Literal["succeeded", "duplicate", "partial", "rejected", "superseded", "dead", "skipped", "dead-lettered"]
+Cause = Literal[
+    "registry",
+    "lane",
+    "turn",
+    "confirm",
+    "ledger",
+    "circuit",
+    "retry-after",
+    "concurrency",
+    "rate",
+    "backoff",
+    "broker",
+]
+"""What is waited for: the schema registry; an earlier event of the cart or order; that fewer events are begun; a cancel
+for its confirm; another worker's call, or the database; at the gate an open circuit, a Retry-After, fewer calls under
+way, the rate; the next attempt; that brokers take what is written."""
 
 # Dead-letter headers, in the order in which they are written behind the original ones.
 DLQ_REASON: Final = "dlq.reason"
@@ -49,6 +64,9 @@ SERVER_PORT: Final = "server.port"
 URL_FULL: Final = "url.full"
 URL_TEMPLATE: Final = "url.template"
 ERROR_TYPE: Final = "error.type"
+DB_SYSTEM: Final = "db.system.name"
+DB_OPERATION: Final = "db.operation.name"
+CPU_MODE: Final = "cpu.mode"
 
 # Span attributes of the worker's own.
 ROKT_OPERATION: Final = "rokt.operation"
@@ -58,21 +76,17 @@ ROKT_KEY: Final = "rokt.idempotency_key"
 ROKT_STATUS: Final = "rokt.status"
 ROKT_REASON: Final = "rokt.dead_letter.reason"
 ROKT_BEFORE: Final = "rokt.settled_before"
+ROKT_WHY: Final = "rokt.why"
+ROKT_FATE: Final = "rokt.fate"
+ROKT_REDRIVES: Final = "rokt.redrives"
 EVENT_ID: Final = "rokt.event.id"
 EVENT_TYPE: Final = "rokt.event.type"
 
-# Metrics of the worker's own. Prometheus has them with _ for . and with their unit behind.
-METRIC_CIRCUIT_OPEN: Final = "rokt.circuit.open"
-METRIC_CIRCUIT_SECONDS: Final = "rokt.circuit.open.duration"
-METRIC_LIMIT: Final = "rokt.calls.limit"
-METRIC_WAITING: Final = "rokt.calls.waiting"
-METRIC_UNDER_WAY: Final = "rokt.calls.under_way"
-METRIC_HELD_BACK: Final = "rokt.calls.held_back"
-METRIC_PACE: Final = "rokt.calls.pace"
-METRIC_RETENTION_LEFT: Final = "rokt.worker.retention.left"
-METRIC_RECORDS_LOST: Final = "rokt.worker.records.lost"
-LABEL_CIRCUIT: Final = "circuit"
-LABEL_OPERATION: Final = "operation"
+# Events of a span: what was waited for, once it was over.
+SPAN_WAITED: Final = "rokt.waited"
+WAIT_CAUSE: Final = "rokt.wait.cause"
+WAIT_SECONDS: Final = "rokt.wait.seconds"
+WAIT_DETAIL: Final = "rokt.wait.detail"
 
 # Events of the log; each line has one, under "event".
 LOG_STARTED: Final = "worker.started"
@@ -104,12 +118,10 @@ LOG_LEDGER_BACK: Final = "ledger.back"
 LOG_LEDGER_FAILED: Final = "ledger.failed"
 LOG_LEDGER_UNCLOSED: Final = "ledger.not_closed"
 LOG_LEDGER_OTHER_BODY: Final = "ledger.same_key_other_body"
-LOG_SETTLED_BEFORE: Final = "call.settled_before"
-LOG_SETTLED: Final = "call.settled"
+LOG_SETTLED_BEFORE: Final = "event.settled_before"
+LOG_SETTLED: Final = "event.settled"
 LOG_RETRY: Final = "call.retry"
 LOG_UNREAD: Final = "call.answer_unread"
-LOG_SKIPPED: Final = "event.skipped"
-LOG_DEAD_LETTER: Final = "event.dead_lettered"
 LOG_HELD: Final = "event.held"
 LOG_ABANDONED: Final = "event.left_uncommitted"
 LOG_DENIED: Final = "credentials.refused"

@@ -2,11 +2,13 @@
 
 Names and attributes follow OpenTelemetry's semantic conventions for messaging and HTTP clients; trace context travels
 in W3C `traceparent` and `tracestate` (Trace Context, section 3). A malformed one is ignored. Below a span that is not
-recorded none is: those have ids of their own, which travel as ever, and cost nothing more.
+recorded none is: those have ids of their own, which travel as ever, and cost nothing more. W3C `baggage` goes on into
+what is written to Kafka, as it came, and never to Rokt: what the shop's services tell one another is not for others.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -32,16 +34,23 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from worker.record import Headers
 from worker.telemetry import names
+from worker.telemetry.names import Cause
 
 Attribute = str | int | bool
 
 _FIELDS = ("traceparent", "tracestate")
+_BAGGAGE = "baggage"
+_BAGGAGE_BYTES = 8192  # W3C Baggage, section 3.3.2
+_SHOWN_SECONDS = 0.001
 _IDS = RandomIdGenerator()
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a record was read, for its span; `failing` is the trace context of an attempt that failed at it before."""
+    """Where a record was read, for its span, and for how long it has been in hand.
+
+    `failing` is the trace context of an attempt that failed at it before, `redrives` how often it was redriven.
+    """
 
     topic: str
     partition: int
@@ -49,6 +58,8 @@ class Source:
     headers: Headers
     size: int | None
     failing: Headers = ()
+    seconds: float = 0.0
+    redrives: int = 0
 
 
 class Tracing:
@@ -80,12 +91,15 @@ class Tracing:
             attributes[names.MESSAGING_TOMBSTONE] = True
         else:
             attributes[names.MESSAGING_BODY_SIZE] = source.size
+        if source.redrives:
+            attributes[names.ROKT_REDRIVES] = source.redrives
         return self._tracer.start_span(
             f"process {source.topic}",
             context=Context() if self._link_producer else producer,
             kind=SpanKind.CONSUMER,
             attributes=attributes,
             links=[Link(context) for context in linked if context.is_valid],
+            start_time=time.time_ns() - int(source.seconds * 1e9),
         )
 
     def attempt(
@@ -104,8 +118,8 @@ class Tracing:
             )
         )
 
-    def send(self, parent: Span, topic: str) -> AbstractContextManager[Span]:
-        """The PRODUCER span of one record written."""
+    def send(self, parent: Span, topic: str, about: Span | None = None) -> AbstractContextManager[Span]:
+        """The PRODUCER span of one record written; linked to the span that it is `about`, if that is another."""
         if unrecorded := _below_unrecorded(parent):
             return ended(unrecorded)
         return ended(
@@ -119,6 +133,7 @@ class Tracing:
                     names.MESSAGING_OPERATION_TYPE: "send",
                     names.MESSAGING_DESTINATION: topic,
                 },
+                links=[] if about is None or about is parent else [Link(about.get_span_context())],
             )
         )
 
@@ -136,6 +151,12 @@ class Tracing:
         """The trace context of a span as headers of a Kafka record."""
         return tuple((name, value.encode()) for name, value in self.http_headers(span).items())
 
+    def carried(self, span: Span, headers: Headers) -> Headers:
+        """What a record that comes of another one carries on: the trace context of a span, and the other's baggage."""
+        baggage = next((value for name, value in reversed(headers) if name == _BAGGAGE), None)
+        ours = self.kafka_headers(span)
+        return (*ours, (_BAGGAGE, baggage)) if baggage and len(baggage) <= _BAGGAGE_BYTES else ours
+
     def _extract(self, headers: Headers) -> Context:
         carrier = {name: text for name in _FIELDS if (text := _last(headers, name)) is not None}
         return self._propagator.extract(carrier, context=Context()) if carrier else Context()
@@ -145,6 +166,26 @@ def trace_id(span: Span) -> str | None:
     """A span's trace as 32 hex digits; None where there is none."""
     context: SpanContext = span.get_span_context()
     return f"{context.trace_id:032x}" if context.is_valid else None
+
+
+def span_id(span: Span) -> str | None:
+    """A span's own id as 16 hex digits; None where there is none."""
+    context: SpanContext = span.get_span_context()
+    return f"{context.span_id:016x}" if context.is_valid else None
+
+
+def linked(span: Span, other_trace: str | None, other_span: str | None) -> None:
+    """Links a span to what an earlier one did about the same; ids in hex digits, None where they are not known."""
+    if other_trace is None or other_span is None or not span.is_recording() or other_span == span_id(span):
+        return
+    span.add_link(SpanContext(int(other_trace, 16), int(other_span, 16), is_remote=True))
+
+
+def waited(span: Span, cause: Cause, seconds: float, detail: str = "") -> None:
+    """Notes on a span what was waited for, now that it is over."""
+    if seconds >= _SHOWN_SECONDS and span.is_recording():
+        told: dict[str, Attribute | float] = {names.WAIT_CAUSE: cause, names.WAIT_SECONDS: round(seconds, 6)}
+        span.add_event(names.SPAN_WAITED, {**told, names.WAIT_DETAIL: detail} if detail else told)
 
 
 def failed(span: Span, error_type: str) -> None:

@@ -1,0 +1,113 @@
+"""What is told of an event on its way: to its span, to the meters, and in its one line of the log.
+
+Ids, statuses and reasons only: nothing of a price, of what customers are like, or of credentials.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from worker.ledger.entries import Entry, Origin
+from worker.rokt.answers import Answer, Failed
+from worker.surroundings import Surroundings
+from worker.telemetry import names
+from worker.telemetry.names import Cause, Reason
+from worker.telemetry.recent import Recent
+from worker.telemetry.tracing import failed, linked
+from worker.telemetry.tracing import waited as waited_on
+from worker.work import Work
+
+GIVEN_UP: Final[frozenset[Reason]] = frozenset({"exhausted", "unknown-outcome"})
+"""Of these a person has to find out what Rokt did."""
+
+
+def settled(work: Work, around: Surroundings) -> None:
+    """It is settled, and what was to be written of it is acknowledged."""
+    record, now = work.record, around.now()
+    seconds = around.clock() - work.read_at
+    reason = work.deaths[-1].reason if work.deaths else ""
+    around.meters.process.record((record.topic, reason), seconds)
+    age = None if record.timestamp_ms is None else max(0.0, now.timestamp() - record.timestamp_ms / 1000)
+    if age is not None:
+        around.meters.age.record((record.topic, work.fate), age)
+    work.span.set_attribute(names.ROKT_FATE, work.fate)
+    if work.why:
+        work.span.set_attribute(names.ROKT_WHY, work.why)
+    if reason:
+        failed(work.span, reason)
+    _log(work, around, seconds, age)
+    around.recent.append(
+        Recent(
+            at=now,
+            topic=record.topic,
+            fate=work.fate,
+            said=reason or (work.settled[-1].status or "" if work.settled else work.why),
+            cart_id=work.cart_id,
+            order_id=work.order_id,
+            attempts=sum(entry.attempts for entry in work.settled),
+            seconds=seconds,
+            trace_id=work.trace_id,
+        )
+    )
+
+
+def attempted(around: Surroundings, operation: str, path: str, answer: Answer, seconds: float) -> None:
+    """An attempt has ended."""
+    status = "" if answer.status is None else str(answer.status)
+    error = (answer.error or status) if isinstance(answer, Failed) else status if int(status) >= 400 else ""
+    around.meters.attempts.add((operation, status or (answer.failure if isinstance(answer, Failed) else "")))
+    around.meters.request.record((path, status, error), seconds)
+
+
+def waited(
+    work: Work, around: Surroundings, cause: Cause, seconds: float, *, operation: str = "", detail: str = ""
+) -> None:
+    """It has waited for something, which is over; a call of an `operation`, if it was one."""
+    waited_on(work.span, cause, seconds, detail)
+    if operation:
+        around.meters.waited.record((operation, cause), seconds)
+
+
+def done_before(work: Work, first: Origin | None) -> None:
+    """The same was begun, or done, for an event before; None: it was not."""
+    if first is not None:
+        linked(work.span, first.trace_id, first.span_id)
+
+
+def _log(work: Work, around: Surroundings, seconds: float, age: float | None) -> None:
+    told: dict[str, Any] = {**work.place, "fate": work.fate}
+    if (event := work.event) is not None:
+        told |= {"event_type": type(event).__name__, "event_id": event.event_id}
+        told |= {"cart_id": work.cart_id, "order_id": work.order_id}
+    told |= _one_or_all("calls", [_call(entry) for entry in work.settled])
+    told |= _one_or_all("dead_letters", [{"reason": death.reason, "message": death.message} for death in work.deaths])
+    if work.why:
+        told["why"] = work.why
+    told["seconds"] = round(seconds, 3)
+    if age is not None:
+        told["age_seconds"] = round(age, 3)
+    _level(work, around)(names.LOG_SETTLED, **told, trace_id=work.trace_id)
+
+
+def _level(work: Work, around: Surroundings) -> Any:
+    log = around.log
+    if work.deaths:
+        return log.error if any(death.reason in GIVEN_UP for death in work.deaths) else log.warning
+    return log.debug if work.fate == "settled before" else log.info
+
+
+def _call(entry: Entry) -> dict[str, Any]:
+    return {
+        "operation": entry.operation,
+        "status": entry.status,
+        "idempotency_key": entry.sent_key,
+        "attempts": entry.attempts,
+        "http_status": entry.http_status,
+    }
+
+
+def _one_or_all(name: str, all_of_them: list[dict[str, Any]]) -> dict[str, Any]:
+    """One stands in the line itself, where it is easily looked for."""
+    if len(all_of_them) == 1:
+        return all_of_them[0]
+    return {name: all_of_them} if all_of_them else {}
