@@ -12,11 +12,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from infra import jaeger as real_jaeger
+from infra import jaeger_binary, real_kafka
 from infra import postgres as real_postgres
-from infra import real_kafka
 from infra import registry as real_registry
 from infra.brokers import Broker
 from infra.embedded import EmbeddedKafka
+from infra.jaeger import Jaeger
 from infra.once import Once
 from infra.postgres import Postgres
 from infra.registry import Registry
@@ -28,11 +30,12 @@ if TYPE_CHECKING:
 KAFKA = pytest.StashKey[Once[Broker]]()
 REGISTRY = pytest.StashKey[Once[Registry]]()
 POSTGRES = pytest.StashKey[Once[Postgres]]()
+JAEGER = pytest.StashKey[Once[Jaeger]]()
 STARTED = pytest.StashKey[list[str]]()
 FAILED = pytest.StashKey[dict[str, str]]()
-MARKS = {"kafka": "real_kafka", "registry": "real_registry", "postgres": "real_postgres"}
-SERVERS = ("embedded", "kafka", "broker", "registry", "postgres")
-AnyServer: TypeAlias = Once[Broker] | Once[Registry] | Once[Postgres]
+MARKS = {"kafka": "real_kafka", "registry": "real_registry", "postgres": "real_postgres", "jaeger": "real_jaeger"}
+SERVERS = ("embedded", "kafka", "broker", "registry", "postgres", "jaeger")
+AnyServer: TypeAlias = Once[Broker] | Once[Registry] | Once[Postgres] | Once[Jaeger]
 SCRUBBED = ("WORKER_", "OTEL_")
 KEPT = "WORKER_TEST_"
 
@@ -46,9 +49,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_kafka: needs a real Apache Kafka")
     config.addinivalue_line("markers", "real_registry: needs a real schema registry")
     config.addinivalue_line("markers", "real_postgres: needs a real PostgreSQL")
+    config.addinivalue_line("markers", "real_jaeger: needs a real tracing backend")
     config.stash[KAFKA] = Once(real_kafka.find)
     config.stash[REGISTRY] = Once(real_registry.find)
     config.stash[POSTGRES] = Once(real_postgres.find)
+    config.stash[JAEGER] = Once(real_jaeger.find)
     config.stash[STARTED] = []
     config.stash[FAILED] = {}
 
@@ -69,7 +74,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
     for server in _needed(session.config, session.items):
-        _missing(server)
+        if server is session.config.stash[JAEGER]:
+            jaeger_binary.begin()  # it takes minutes to build, and the others need not wait for it
+        else:
+            _missing(server)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -157,6 +165,12 @@ def postgres(pytestconfig: pytest.Config) -> Postgres:
     return pytestconfig.stash[POSTGRES].get()
 
 
+@pytest.fixture(scope="session")
+def jaeger(pytestconfig: pytest.Config) -> Jaeger:
+    """A real tracing backend."""
+    return pytestconfig.stash[JAEGER].get()
+
+
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.real_kafka)])
 def broker(request: pytest.FixtureRequest) -> Broker:
     """Each kind in turn: a scenario that asks for it runs on both."""
@@ -180,6 +194,7 @@ def _servers(config: pytest.Config) -> list[tuple[str, AnyServer]]:
         ("real_kafka", config.stash[KAFKA]),
         ("real_registry", config.stash[REGISTRY]),
         ("real_postgres", config.stash[POSTGRES]),
+        ("real_jaeger", config.stash[JAEGER]),
     ]
 
 

@@ -182,8 +182,8 @@ def linked(span: Span, other_trace: str | None, other_span: str | None) -> None:
 
 
 def waited(span: Span, cause: Cause, seconds: float, detail: str = "") -> None:
-    """Notes on a span what was waited for, now that it is over."""
-    if seconds >= _SHOWN_SECONDS and span.is_recording():
+    """Notes on a span what was waited for, now that it is over; next to nothing is none, but between attempts."""
+    if (seconds >= _SHOWN_SECONDS or cause == "backoff") and span.is_recording():
         told: dict[str, Attribute | float] = {names.WAIT_CAUSE: cause, names.WAIT_SECONDS: round(seconds, 6)}
         span.add_event(names.SPAN_WAITED, {**told, names.WAIT_DETAIL: detail} if detail else told)
 
