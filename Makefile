@@ -26,8 +26,9 @@ outages: $(READY) ## The long outage runs: Rokt down, slow, throttling, half bro
 simulate: $(READY) ## The worker on a simulated clock, broker and Rokt: SEEDS=n of them, or SEED=n again, step by step
 	@cd tests && PYTHONPATH=.. ../$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))
 
-bench: $(READY) ## Events a second and CPU per event at 64, 256 and 800 calls in flight, on a real Kafka
+bench: $(READY) ## Events a second and CPU per event at 64, 256 and 800 calls in flight, and what traces cost, on a real Kafka
 	@cd tests && ../$(BIN)/python -m bench.throughput
+	@cd tests && ../$(BIN)/python -m bench.throughput --limits 256 --traces off 1% all away slow
 
 check: $(READY) ## ruff and mypy --strict
 	@$(BIN)/ruff check .

@@ -29,7 +29,7 @@ h1{font-size:1.25rem;margin:0}h2{font-size:1rem;margin:1.6rem 0 .4rem}p{margin:.
 .tile.bad{border-color:#e3a09b;background:#fdf1f0}
 table{border-collapse:collapse;width:100%;font-size:.9rem}th{text-align:left;font-weight:600;color:#5b6b7b}
 th,td{padding:.25rem .6rem .25rem 0;border-bottom:1px solid #e8edf1;vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+td.n+td:not(.n),th.n+th:not(.n){padding-left:.6rem}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 @media(prefers-color-scheme:dark){body{color:#dde4ea;background:#12181e}.tile,th,td{border-color:#33404c}
 p,.tile span,th{color:#93a3b3}.tile.good,.tile.doubtful,.tile.bad{background:none}
 .good{color:#6fcf97}.doubtful{color:#e6b450}.bad{color:#ff8a80}a{color:#8ab4f8}}

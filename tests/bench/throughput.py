@@ -3,6 +3,9 @@
 A real worker process on real Kafka, against a stub that answers after exactly 30 ms. At each limit of calls in flight a
 new worker reads a topic that is full; what is counted is the stretch between the first tenth and the last. Then another
 group reads it all again: what is settled already is passed over.
+
+`--traces` says what becomes of its spans and figures, each in turn: `off`, nobody asked for them; `1%`, `all`, a
+collector takes so many of the traces; `away`, all are meant for one that is not there; `slow`, for one that takes 20 s.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ from infra.worker import Worker, until
 PARTITIONS = 8
 TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE_SECONDS = 600.0
+TRACES = ("off", "1%", "all", "away", "slow")
+AWAY = "http://127.0.0.1:9"
+SLOW_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +118,15 @@ def read_again(worker: Worker) -> float:
     return (more - less) / (ended - begun)
 
 
-def measure(broker: Broker, rokt: Stub, limit: int, given: argparse.Namespace) -> None:
+def measure(
+    broker: Broker, rokt: Stub, limit: int, traces: str, telemetry: dict[str, str], given: argparse.Namespace
+) -> None:
     seconds = given.milliseconds / 1000
     ceiling = limit / seconds
     events = min(given.events, int(ceiling * given.seconds))
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker(broker, rokt.url, Path(folder), WORKER_ROKT__MAX_CONCURRENCY=str(limit), **dict(given.set))
+        worker.settings |= telemetry
         worker.settings["WORKER_KAFKA__PROPERTIES"] = "{}"
         worker.create_topics(partitions=PARTITIONS)
         shop = [sys.executable, "-m", "bench.shop", broker.bootstrap, worker.completed, str(events)]
@@ -132,10 +141,19 @@ def measure(broker: Broker, rokt: Stub, limit: int, given: argparse.Namespace) -
     costs = {kind: (spent - first.cpu.get(kind, 0.0)) / calls * 1e6 for kind, spent in last.cpu.items()}
     each = ", ".join(f"{kind} {cost:.0f}" for kind, cost in sorted(costs.items()))
     print(
-        f"{limit:>10} {rate:>12,.0f} {ceiling:>10,.0f} {rate / ceiling:>8.0%} {last.most:>8} "
+        f"{limit:>10} {traces:>7} {rate:>12,.0f} {ceiling:>10,.0f} {rate / ceiling:>8.0%} {last.most:>8} "
         f"{sum(costs.values()):>8.0f} {sum(costs.values()) * rate / 1e6:>8.0%} {again:>10,.0f}   ({each})",
         flush=True,
     )
+
+
+def _telemetry(traces: str, collector: Stub, slow: Stub) -> dict[str, str]:
+    urls = {"1%": collector.url, "all": collector.url, "away": AWAY, "slow": slow.url}
+    if traces == "off":
+        return {}
+    share = "0.01" if traces == "1%" else "1"
+    sampler = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": share}
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": urls[traces], **sampler}
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -149,6 +167,7 @@ def main() -> None:
     parser.add_argument("--milliseconds", type=float, default=30.0, help="how long Rokt takes")
     parser.add_argument("--events", type=int, default=40_000, help="at most, per limit")
     parser.add_argument("--seconds", type=float, default=12.0, help="how long a run would take at the ceiling")
+    parser.add_argument("--traces", choices=TRACES, nargs="+", default=["off"], help="see above")
     parser.add_argument("--set", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="a setting")
     given = parser.parse_args()
     broker, remove = real_kafka.find()
@@ -156,6 +175,7 @@ def main() -> None:
         print(f"{broker}; {given.milliseconds:g} ms a call, {PARTITIONS} partitions, {os.cpu_count()} cores")
         titles = (
             ("in flight", 10),
+            ("traces", 7),
             ("events/s", 12),
             ("ceiling", 10),
             ("of it", 8),
@@ -164,9 +184,10 @@ def main() -> None:
             ("CPU", 8),
         )
         print(" ".join(f"{title:>{width}}" for title, width in (*titles, ("again/s", 10))))
-        with stub(given.milliseconds / 1000) as rokt:
+        with stub(given.milliseconds / 1000) as rokt, stub(0.0) as collector, stub(SLOW_SECONDS) as slow:
             for limit in given.limits:
-                measure(broker, rokt, limit, given)
+                for traces in given.traces:
+                    measure(broker, rokt, limit, traces, _telemetry(traces, collector, slow), given)
     finally:
         remove()
 

@@ -1,11 +1,15 @@
 """Where spans go: the standard variables, and nowhere without them."""
 
+from collections.abc import Sequence
+from importlib.metadata import version
+
 import pytest
 from opentelemetry.sdk.resources import SERVICE_NAME
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from worker.errors import SettingsError
-from worker.telemetry.export import tracer_provider
+from worker.telemetry.export import Sent, _Counted, exporters_asked, metric_exporters, resource, tracer_provider
 from worker.telemetry.tracing import Source, Tracing, ended, trace_id
 
 TRACE = "11111111111111111111111111111111"
@@ -99,3 +103,60 @@ def test_a_wrong_otel_variable_stops_the_start_with_its_name(environ: dict[str, 
 def test_none_means_nowhere_even_with_an_endpoint() -> None:
     provider = tracer_provider({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:1"})
     provider.shutdown()
+
+
+def test_metrics_go_where_traces_go_unless_they_are_told_otherwise() -> None:
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:1"}
+    assert exporters_asked({}, "METRICS") == []
+    assert exporters_asked(endpoint, "METRICS") == ["otlp"]
+    assert exporters_asked({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://localhost:1"}, "METRICS") == ["otlp"]
+    assert exporters_asked({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://localhost:1"}, "TRACES") == []
+    assert exporters_asked(endpoint | {"OTEL_METRICS_EXPORTER": "none"}, "METRICS") == []
+    assert exporters_asked(endpoint | {"OTEL_SDK_DISABLED": "true"}, "METRICS") == []
+
+
+def test_prometheus_needs_no_exporter() -> None:
+    assert metric_exporters({"OTEL_METRICS_EXPORTER": "prometheus"}) == []
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"OTEL_METRICS_EXPORTER": "statsd"},
+        {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/json"},
+    ],
+)
+def test_a_wrong_variable_of_metrics_stops_the_start_with_its_name(environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="OTEL_"):
+        metric_exporters(environ)
+
+
+def test_who_we_are_is_assumed_where_the_environment_does_not_say_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = resource().attributes, resource().attributes
+    assert (one["service.name"], one["service.version"]) == ("rokt-worker", version("rokt-worker"))
+    assert one["service.instance.id"] != other["service.instance.id"]
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=orders,service.instance.id=pod-1,team=checkout")
+    said = resource().attributes
+    assert (said["service.name"], said["service.instance.id"], said["team"]) == ("orders", "pod-1", "checkout")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "mine")
+    assert resource().attributes["service.name"] == "mine"
+
+
+class Collector(SpanExporter):
+    def __init__(self, *answers: SpanExportResult) -> None:
+        self._answers = iter(answers)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return next(self._answers)
+
+    def shutdown(self) -> None: ...
+
+
+def test_spans_are_counted_as_taken_or_lost() -> None:
+    sent = Sent()
+    counted = _Counted(Collector(SpanExportResult.SUCCESS, SpanExportResult.FAILURE), sent)
+    with TracerProvider(shutdown_on_exit=False).get_tracer("test").start_as_current_span("one") as span:
+        assert isinstance(span, ReadableSpan)
+        counted.export([span, span])
+        counted.export([span])
+    assert dict(sent.read()) == {("taken",): 2, ("lost",): 1}

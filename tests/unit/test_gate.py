@@ -195,3 +195,19 @@ def test_slow_calls_take_no_room_from_others() -> None:
         await together(hanging)
 
     run(main)
+
+
+def test_a_call_that_has_to_wait_is_told_for_what_and_one_that_goes_at_once_for_nothing() -> None:
+    async def main() -> None:
+        free, calls = Turn("confirm", "free"), Calls(rules=rules(concurrency=1))
+        full, shut, asked = Turn("confirm", "full"), Turn("confirm", "shut"), Turn("cancel", "asked")
+        await together([asyncio.ensure_future(calls.attempt(turn, TAKEN, takes=0.1)) for turn in (free, full)])
+        await calls.one("a", DENIED)
+        await calls.attempt(shut, TAKEN)
+        await calls.one("b", held(5.0))
+        await calls.attempt(asked, TAKEN)
+        assert [turn.held_by for turn in (free, full, shut, asked)] == [None, "concurrency", "circuit", "retry-after"]
+        await calls.attempt(shut, TAKEN)
+        assert shut.held_by == "rate"  # learned of the 429
+
+    run(main)

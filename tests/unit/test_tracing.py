@@ -18,7 +18,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
-from worker.telemetry.tracing import Source, Tracing, ended, failed, trace_id
+from worker.telemetry.tracing import Source, Tracing, ended, failed, linked, span_id, trace_id
 
 TRACE, SPAN = "11111111111111111111111111111111", "2222222222222222"
 PARENT = f"00-{TRACE}-{SPAN}-01".encode()
@@ -290,3 +290,61 @@ def test_no_header_of_a_record_is_in_its_span_except_the_trace() -> None:
     with traced() as made:
         span = made.process((("authorization", b"canary-7f3a"), ("email", b"canary-7f3a")))
     assert "canary" not in span.to_json()
+
+
+def test_a_span_begins_when_its_record_was_taken_in_hand() -> None:
+    with traced() as made:
+        with ended(made.tracing.process(Source("orders", 3, 42, (), 5, seconds=2.0))):
+            pass
+        span = made.spans()["process orders"]
+    assert span.end_time is not None
+    assert span.start_time is not None
+    assert 2.0 <= (span.end_time - span.start_time) / 1e9 < 60.0
+
+
+def test_a_redriven_record_says_how_often() -> None:
+    with traced() as made:
+        with ended(made.tracing.process(Source("orders", 3, 42, (), 5, redrives=2))):
+            pass
+        assert attributes(made.spans()["process orders"])["rokt.redrives"] == 2
+
+
+def test_a_dead_letter_is_linked_to_the_attempt_that_failed_and_to_nothing_where_there_was_none() -> None:
+    with traced() as made:
+        with ended(made.tracing.process(Source("orders", 3, 42, (), 5))) as process:
+            with made.tracing.attempt(process, URL, 0, {}) as attempt:
+                pass
+            for about in (attempt, process, None):
+                with made.tracing.send(process, f"dlq of {about is attempt}", about=about):
+                    pass
+        spans = made.spans()
+    (link,) = spans["send dlq of True"].links
+    assert link.context.span_id == attempt.get_span_context().span_id
+    assert not spans["send dlq of False"].links
+
+
+def test_a_span_is_linked_to_the_one_that_began_the_same_before_if_that_is_known_and_another() -> None:
+    with traced() as made:
+        with ended(made.tracing.process(Source("orders", 3, 42, (), 5))) as process:
+            linked(process, TRACE, SPAN)
+            linked(process, None, SPAN)
+            linked(process, TRACE, None)
+            linked(process, trace_id(process), span_id(process))
+        (link,) = made.spans()["process orders"].links
+    assert (f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}") == (TRACE, SPAN)
+
+
+@pytest.mark.parametrize(
+    ("baggage", "carried"),
+    [(b"tenant=a,user=b", True), (b"\xff\x00 not baggage", True), (b"", False), (None, False), (b"x" * 8193, False)],
+)
+def test_baggage_goes_on_as_it_came_into_what_is_written_and_never_to_rokt(
+    baggage: bytes | None, carried: bool
+) -> None:
+    headers = (("baggage", b"older=1"), ("baggage", baggage), ("authorization", b"secret"))
+    with traced() as made, ended(made.tracing.process(Source("orders", 3, 42, headers, 5))) as process:
+        written = made.tracing.carried(process, headers)
+        called = made.tracing.http_headers(process)
+    assert [value for name, value in written if name == "baggage"] == ([baggage] if carried else [])
+    assert {name for name, _ in written} <= {"traceparent", "tracestate", "baggage"}
+    assert set(called) == {"traceparent"}

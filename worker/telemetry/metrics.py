@@ -26,6 +26,7 @@ from worker.telemetry import instruments
 from worker.telemetry.export import Outlets
 from worker.telemetry.instruments import Instrument
 from worker.telemetry.meters import Labels, Meters
+from worker.telemetry.names import HTTP_STATUS
 from worker.telemetry.spreads import Attributes, Seen, Spreads
 
 Read = Mapping[Instrument, Sequence[tuple[Labels, float]]]
@@ -105,7 +106,8 @@ class Metrics:
         return observed
 
     def _attributes(self, one: Instrument, labels: Labels) -> Attributes:
-        told = {name: value for name, value in zip(one.labels, labels, strict=True) if value}
+        pairs = zip(one.labels, labels, strict=True)
+        told = {name: int(value) if name == HTTP_STATUS else value for name, value in pairs if value}
         return {**one.constant, **self._constants.get(one, {}), **told}
 
     def _spreads(self, *, delta: bool) -> Spreads:
