@@ -207,7 +207,8 @@ def _stays(work: Work, call: Call, before: Before | None) -> bool:
 def _describe(span: Span, work: Work, event: Event) -> None:
     span.set_attribute(names.EVENT_ID, event.event_id)
     span.set_attribute(names.EVENT_TYPE, type(event).__name__)
-    if work.cart_id:
-        span.set_attribute(names.ROKT_CART, work.cart_id)
-    if work.order_id:
-        span.set_attribute(names.ROKT_ORDER, work.order_id)
+    cart_id, order_id = work.ids
+    if cart_id:
+        span.set_attribute(names.ROKT_CART, cart_id)
+    if order_id:
+        span.set_attribute(names.ROKT_ORDER, order_id)

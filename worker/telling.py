@@ -5,6 +5,7 @@ Ids, statuses and reasons only: nothing of a price, of what customers are like, 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from worker.ledger.entries import Entry, Origin
@@ -15,7 +16,7 @@ from worker.telemetry.names import Cause, Reason
 from worker.telemetry.recent import Recent
 from worker.telemetry.tracing import failed, linked
 from worker.telemetry.tracing import waited as waited_on
-from worker.work import Work
+from worker.work import Ids, Work
 
 GIVEN_UP: Final[frozenset[Reason]] = frozenset({"exhausted", "unknown-outcome"})
 """Of these a person has to find out what Rokt did."""
@@ -23,32 +24,18 @@ GIVEN_UP: Final[frozenset[Reason]] = frozenset({"exhausted", "unknown-outcome"})
 
 def settled(work: Work, around: Surroundings) -> None:
     """It is settled, and what was to be written of it is acknowledged."""
-    record, now = work.record, around.now()
-    seconds = around.clock() - work.read_at
+    topic, fate, now, calls = work.record.topic, work.fate, around.now(), work.settled
+    seconds, age = around.clock() - work.read_at, _age(work, now)
     reason = work.deaths[-1].reason if work.deaths else ""
-    around.meters.process.record((record.topic, reason), seconds)
-    age = None if record.timestamp_ms is None else max(0.0, now.timestamp() - record.timestamp_ms / 1000)
+    around.meters.process.record((topic, reason), seconds)
     if age is not None:
-        around.meters.age.record((record.topic, work.fate), age)
-    work.span.set_attribute(names.ROKT_FATE, work.fate)
-    if work.why:
-        work.span.set_attribute(names.ROKT_WHY, work.why)
-    if reason:
-        failed(work.span, reason)
-    _log(work, around, seconds, age)
-    around.recent.append(
-        Recent(
-            at=now,
-            topic=record.topic,
-            fate=work.fate,
-            said=reason or (work.settled[-1].status or "" if work.settled else work.why),
-            cart_id=work.cart_id,
-            order_id=work.order_id,
-            attempts=sum(entry.attempts for entry in work.settled),
-            seconds=seconds,
-            trace_id=work.trace_id,
-        )
-    )
+        around.meters.age.record((topic, fate), age)
+    _mark(work, reason)
+    trace, ids = work.trace_id, work.ids
+    _level(work, around)(names.LOG_SETTLED, **_told(work, ids, seconds, age), trace_id=trace)
+    said = reason or (calls[-1].status or "" if calls else work.why)
+    attempts = calls[0].attempts if len(calls) == 1 else sum(entry.attempts for entry in calls)
+    around.recent.append(Recent(now, topic, fate, said, *ids, attempts, seconds, trace))
 
 
 def attempted(around: Surroundings, operation: str, path: str, answer: Answer, seconds: float) -> None:
@@ -74,19 +61,37 @@ def done_before(work: Work, first: Origin | None) -> None:
         linked(work.span, first.trace_id, first.span_id)
 
 
-def _log(work: Work, around: Surroundings, seconds: float, age: float | None) -> None:
+def _age(work: Work, now: datetime) -> float | None:
+    timestamp_ms = work.record.timestamp_ms
+    return None if timestamp_ms is None else max(0.0, now.timestamp() - timestamp_ms / 1000)
+
+
+def _mark(work: Work, reason: str) -> None:
+    if not work.span.is_recording():
+        return
+    work.span.set_attribute(names.ROKT_FATE, work.fate)
+    if work.why:
+        work.span.set_attribute(names.ROKT_WHY, work.why)
+    if reason:
+        failed(work.span, reason)
+
+
+def _told(work: Work, ids: Ids, seconds: float, age: float | None) -> dict[str, Any]:
     told: dict[str, Any] = {**work.place, "fate": work.fate}
     if (event := work.event) is not None:
-        told |= {"event_type": type(event).__name__, "event_id": event.event_id}
-        told |= {"cart_id": work.cart_id, "order_id": work.order_id}
-    told |= _one_or_all("calls", [_call(entry) for entry in work.settled])
-    told |= _one_or_all("dead_letters", [{"reason": death.reason, "message": death.message} for death in work.deaths])
+        told["event_type"], told["event_id"] = type(event).__name__, event.event_id
+        told["cart_id"], told["order_id"] = ids
+    if work.settled:
+        told |= _one_or_all("calls", [_call(entry) for entry in work.settled])
+    if work.deaths:
+        deaths = [{"reason": death.reason, "message": death.message} for death in work.deaths]
+        told |= _one_or_all("dead_letters", deaths)
     if work.why:
         told["why"] = work.why
     told["seconds"] = round(seconds, 3)
     if age is not None:
         told["age_seconds"] = round(age, 3)
-    _level(work, around)(names.LOG_SETTLED, **told, trace_id=work.trace_id)
+    return told
 
 
 def _level(work: Work, around: Surroundings) -> Any:
@@ -110,4 +115,4 @@ def _one_or_all(name: str, all_of_them: list[dict[str, Any]]) -> dict[str, Any]:
     """One stands in the line itself, where it is easily looked for."""
     if len(all_of_them) == 1:
         return all_of_them[0]
-    return {name: all_of_them} if all_of_them else {}
+    return {name: all_of_them}

@@ -8,7 +8,7 @@ from typing import Final, Literal, get_args
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from worker.decode.decoder import Decoded, InvalidEvent, Tombstone, Undecodable
-from worker.events import CartAbandoned, Event
+from worker.events import CartAbandoned, CheckoutCompleted, Event, OrderCancelled
 from worker.ledger.entries import Entry, Redo
 from worker.record import Headers, Record
 from worker.stopping import Stop
@@ -17,6 +17,7 @@ from worker.telemetry.tracing import trace_id
 from worker.verdict import Death
 
 READING = "the schema registry"
+Ids = tuple[str | None, str | None]
 
 Fate = Literal["skipped", "settled before", "superseded", "succeeded", "dead-lettered"]
 FATES: Final[tuple[Fate, ...]] = get_args(Fate)
@@ -65,15 +66,20 @@ class Work:
         return None if isinstance(self.decoded, Tombstone | Undecodable | InvalidEvent) else self.decoded
 
     @property
-    def cart_id(self) -> str | None:
-        """Its event's cart, if it names one."""
-        return self.event.cart_id if self.event is not None else None
+    def ids(self) -> Ids:
+        """Its event's cart and order, as far as it names them."""
+        match self.decoded:
+            case CheckoutCompleted() | OrderCancelled() as event:
+                return event.cart_id, event.order_id
+            case CartAbandoned() as event:
+                return event.cart_id, None
+            case _:
+                return None, None
 
     @property
-    def order_id(self) -> str | None:
-        """Its event's order, if it names one."""
-        event = self.event
-        return None if event is None or isinstance(event, CartAbandoned) else event.order_id
+    def cart_id(self) -> str | None:
+        """Its event's cart, if it names one."""
+        return self.ids[0]
 
     @property
     def trace_id(self) -> str | None:

@@ -87,7 +87,7 @@ def test_what_is_wrong_or_held_up_is_told(state: State, told: str) -> None:
 
 
 def test_the_last_events_stand_with_the_newest_first_and_lead_to_their_traces() -> None:
-    newer = replace(RECENT, cart_id="bob", fate="dead-lettered", said="rejected")
+    newer = RECENT._replace(cart_id="bob", fate="dead-lettered", said="rejected")
     linking = About("rokt-worker", "https://api.rokt.com", "https://jaeger.example/trace/{trace_id}")
     found = page(recent=[RECENT, newer], about=linking)
     assert found.words.index("bob") < found.words.index("ada")
@@ -103,7 +103,7 @@ def test_ids_cannot_break_out_of_the_page() -> None:
         stalls=(Stall(evil, 0, 1, evil, evil, 1.0),),
         partitions=(replace(PARTITION, topic=evil, paused_for=frozenset({evil})),),
     )
-    strange = replace(RECENT, topic=evil, said=evil, cart_id=evil, order_id=evil, trace_id=evil)
+    strange = RECENT._replace(topic=evil, said=evil, cart_id=evil, order_id=evil, trace_id=evil)
     found = page(state, [strange], About(evil, evil, "https://x/{trace_id}"))
     assert "script" not in found.tags
     assert found.words.count(evil) >= 6
@@ -117,5 +117,5 @@ def test_no_script_and_nothing_of_another_server_is_in_it() -> None:
 
 def test_only_so_many_are_remembered() -> None:
     recent = recently()
-    recent.extend(replace(RECENT, attempts=n) for n in range(10 * KEPT))
+    recent.extend(RECENT._replace(attempts=n) for n in range(10 * KEPT))
     assert [one.attempts for one in recent] == list(range(9 * KEPT, 10 * KEPT))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 KEPT: Final = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
+class Recent(NamedTuple):
     """An event that was settled `at` a moment (UTC), `seconds` after it was read. `said` is its status, or why not."""
 
     at: datetime
