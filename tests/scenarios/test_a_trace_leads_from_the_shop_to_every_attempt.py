@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -104,12 +105,37 @@ def test_the_producers_context_can_be_a_link_instead(broker: Broker, worker: Wor
     assert process.parent_id == ""
 
 
+@pytest.fixture(params=["away", "hangs"])
+def useless(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a collector that is not there, or of one that takes what it is sent and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        if request.param == "away":
+            listener.close()
+        yield address
+
+
 @pytest.mark.parametrize("broker", ["embedded"], indirect=True)
-def test_a_tracing_backend_that_is_down_changes_nothing(broker: Broker, worker: Worker) -> None:
+def test_a_collector_that_takes_nothing_changes_nothing(broker: Broker, worker: Worker, useless: str) -> None:
     for n in range(50):
         broker.produce(worker.completed, encoded(completed(f"cart-{n}")), headers=[("traceparent", "not one")])
-    worker.start(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    often = {"OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_METRIC_EXPORT_INTERVAL": "50"}
+    worker.start(OTEL_EXPORTER_OTLP_ENDPOINT=useless, **often)
 
     assert len(worker.read_outcomes(50)) == 50
     assert worker.stop() == 0
     assert worker.lag() == 0
+    complaints = [line for line in worker.lines() if str(line.get("logger")).startswith("opentelemetry")]
+    assert len(complaints) <= 6  # a logger's warning and its error, for traces, for metrics, and at the end
+
+
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+def test_baggage_reaches_the_outcome_as_it_came(broker: Broker, worker: Worker) -> None:
+    baggage = ("baggage", "user=ada@example.com")
+    broker.produce(worker.completed, encoded(completed("ada")), headers=[("traceparent", PARENT), baggage])
+    worker.start()
+
+    [outcome] = broker.read(worker.outcomes, 1, 30)
+    assert worker.stop() == 0
+    assert outcome.header("baggage") == b"user=ada@example.com"
+    assert "ada@example.com" not in worker.output()

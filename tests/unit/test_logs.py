@@ -98,3 +98,20 @@ def test_a_librarys_defect_does_not_either(style: Literal["json", "console"]) ->
         logging.getLogger("asyncio").exception("Task exception was never retrieved")
     assert "never retrieved" in out.getvalue()
     assert CANARY not in out.getvalue().replace("\n", "")
+
+
+def test_a_collector_that_is_away_is_complained_of_once_in_a_while() -> None:
+    out, now = io.StringIO(), 1_000.0
+    logs.configure("json", "info", out)
+    [handler] = logging.getLogger().handlers
+    handler.filters = [logs.Seldom(lambda: now)]
+    exporter, other = logging.getLogger("opentelemetry.exporter.otlp"), logging.getLogger("asyncio")
+    for _ in range(5):
+        exporter.warning("retrying")
+        exporter.error("given up")
+        other.warning("something else")
+    now += logs.REPEAT_SECONDS
+    exporter.warning("still retrying")
+    said = [json.loads(line)["event"] for line in out.getvalue().splitlines()]
+    assert said.count("retrying") == said.count("given up") == said.count("still retrying") == 1
+    assert said.count("something else") == 5

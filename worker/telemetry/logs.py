@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal, TextIO, cast
 
@@ -12,6 +14,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+REPEAT_SECONDS = 60.0
 LIBRARIES = ("opentelemetry", "aiohttp", "asyncio", "confluent_kafka", "httpx", "httpx2", "httpcore2", "uvicorn")
 
 
@@ -30,6 +33,25 @@ class Unbroken:
         """Flushes, if that is possible."""
         with suppress(OSError):
             self._stream.flush()
+
+
+class Seldom(logging.Filter):
+    """What telemetry's libraries complain of, once in a while: of a collector that is away they do it all the time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is to be written."""
+        if not record.name.startswith("opentelemetry"):
+            return True
+        what, now = (record.name, record.levelno), self._clock()
+        if now < self._said.get(what, 0.0):
+            return False
+        self._said[what] = now + REPEAT_SECONDS
+        return True
 
 
 def configure(style: Literal["json", "console"], level: str, stream: TextIO | None = None) -> FilteringBoundLogger:
@@ -73,6 +95,7 @@ def _stack_without_values(_: Any, __: str, event: EventDict) -> EventDict:
 def _libraries_too(shared: list[Processor], last: Processor, level: str, out: TextIO) -> None:
     """Lines of libraries come in the same form; of their doings only what is a warning at least."""
     handler = logging.StreamHandler(Unbroken(out))
+    handler.addFilter(Seldom())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

@@ -87,8 +87,9 @@ class Metrics:
         return generate_latest(self._registry)
 
     def close(self, seconds: float) -> None:
-        """Sends the last of it, within about so many seconds. Blocks."""
-        self._provider.shutdown(timeout_millis=seconds * 1000)
+        """Sends the last of it, within about so many seconds, if it is taken. Blocks."""
+        with suppress(Exception):  # the SDK raises one of no kind when a collector is away
+            self._provider.shutdown(timeout_millis=seconds * 1000)
 
     def _make(self, meter: Meter) -> None:
         for one in vars(instruments).values():
