@@ -70,9 +70,9 @@ class Looking:
 def metrics_of(
     state: Callable[[], State],
     around: Surroundings,
-    settings: Settings,
     outlets: Outlets,
     *,
+    constants: Constants,
     scraped: bool,
     more: Callable[[], Read] = dict,
 ) -> Metrics:
@@ -84,12 +84,12 @@ def metrics_of(
         read[instruments.RECORDS_LOST] = [((), now.records_lost)]
         return {**read, **more()}
 
-    return Metrics(around.meters, gauges, outlets, constants=constants(settings), scraped=scraped)
+    return Metrics(around.meters, gauges, outlets, constants=constants, scraped=scraped)
 
 
-def constants(settings: Settings) -> Constants:
-    """What is the same of all values of a metric, by the settings."""
-    group = {names.MESSAGING_GROUP: settings.kafka.group_id}
+def constants(settings: Settings, group_id: str | None = None) -> Constants:
+    """What is the same of all values of a metric, by the settings; `group_id` is who reads, if not the live group."""
+    group = {names.MESSAGING_GROUP: group_id or settings.kafka.group_id}
     rokt = urlsplit(settings.rokt.base_url)
     server: Attributes = {names.SERVER_ADDRESS: rokt.hostname or "", names.SERVER_PORT: rokt.port or PORTS[rokt.scheme]}
     database = settings.ledger.url.get_secret_value().partition(":")[0]

@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from worker import loading, process, wiring
 from worker.errors import WorkerError
 from worker.health import HealthServer
-from worker.looking import metrics_of
+from worker.looking import constants, metrics_of
 from worker.page import About, shown
 from worker.rereading import Credentials, Rereading, credentials
 from worker.settings import Settings, without_effect
@@ -64,7 +64,7 @@ async def _run(
         failed=partial(process.first, stop),
     )
     around, served = worker.core.around, bool(settings.health.port)
-    metrics = metrics_of(worker.state, around, settings, outlets, scraped=served)
+    metrics = metrics_of(worker.state, around, outlets, constants=constants(settings), scraped=served)
     health = _health(settings, worker, metrics) if served else None
     process.on_signals(loop, partial(process.first, stop, None))
     gc.freeze()

@@ -18,6 +18,7 @@ from worker.stream.outcomes import OutcomeFormat
 from worker.stream.publisher import Publisher
 from worker.surroundings import Surroundings
 from worker.telemetry import names
+from worker.telemetry.tracing import written
 from worker.verdict import Death
 from worker.work import Work
 
@@ -51,9 +52,10 @@ class Settlement:
             value = await self._outcomes.encode(entry, brief=brief)
             with tracing.send(work.span, self._to.outcomes) as sending:
                 headers = tracing.carried(sending, work.record.headers)
-                await self._publisher.publish(
+                place = await self._publisher.publish(
                     self._to.outcomes, key=key.encode() if key else None, value=value, headers=headers
                 )
+                written(sending, *place)
 
         if await self._until_written(work, write, self._to.outcomes):
             self._around.log.error(names.LOG_OUTCOME_TRIMMED, topic=self._to.outcomes, idempotency_key=entry.key)
@@ -76,10 +78,11 @@ class Settlement:
                 trace=trace,
                 brief=brief,
             )
-            with tracing.send(work.span, topic, about=failing):
-                await self._publisher.publish(
+            with tracing.send(work.span, topic, about=failing) as sending:
+                place = await self._publisher.publish(
                     topic, key=record.key, value=record.value, headers=headers, timestamp_ms=record.timestamp_ms
                 )
+                written(sending, *place)
 
         await self._until_written(work, write, topic)
         work.came("dead-lettered")

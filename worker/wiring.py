@@ -101,13 +101,20 @@ class Worker:
     state: Callable[[], State]
 
 
-def core(settings: Settings, *, tracer: Tracer, log: FilteringBoundLogger, slots: MakeSlots | None = None) -> Core:
+def core(
+    settings: Settings,
+    *,
+    tracer: Tracer,
+    log: FilteringBoundLogger,
+    slots: MakeSlots | None = None,
+    group: str | None = None,
+) -> Core:
     """Puts the way of an event together, on the running event loop. Raises SettingsError where only a part can tell.
 
-    `slots` are those that its calls need, if not of the fleet's budget.
+    `slots` are those that its calls need, if not of the fleet's budget; `group` is who reads, if not the live group.
     """
     kafka, retry = settings.kafka, settings.retry
-    tracing = Tracing(tracer, group=kafka.group_id, link_producer=settings.tracing.producer_context == "link")
+    tracing = Tracing(tracer, group=group or kafka.group_id, link_producer=settings.tracing.producer_context == "link")
     brokers = Brokers(log, REPEAT_SECONDS)
     producer_config = config.producer_config(kafka, log, brokers.trouble)
     config.check(config.consumer_config(kafka, log, brokers.trouble), producer_config)

@@ -67,6 +67,9 @@ def test_a_trace_leads_from_the_shop_to_every_attempt(
             "rokt.idempotency_key": outcome["idempotencyKey"],
         }.items()
     )
+    [written] = broker.read(worker.outcomes, 1, 30)
+    assert send.attributes["messaging.destination.partition.id"] == str(written.partition)
+    assert send.attributes["messaging.kafka.offset"] == written.offset
     assert [span.attributes["http.request.resend_count"] for span in attempts] == list(range(len(attempts)))
     statuses = [span.attributes["http.response.status_code"] for span in attempts]
     assert statuses == [503] * (len(attempts) - 1) + [200]

@@ -16,6 +16,7 @@ from simulation.broker import Broker
 from simulation.processes import Process
 from worker.errors import DeliveryFailed
 from worker.record import Headers
+from worker.stream.publisher import Place
 
 LOOK_SECONDS = 0.1
 TIMED_OUT = "Local: Message timed out (_MSG_TIMED_OUT)"
@@ -55,17 +56,18 @@ class SimulatedPublisher:
 
     async def publish(
         self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers, timestamp_ms: int | None = None
-    ) -> None:
+    ) -> Place:
         """Writes one record. Raises DeliveryFailed when no acknowledgement came, or the broker refused it."""
         self._process.step(f"write to {topic}")
-        report: asyncio.Future[None] = self._loop.create_future()
+        report: asyncio.Future[Place] = self._loop.create_future()
         self._spawn(self._send(report, topic, key, value, headers, timestamp_ms))
-        await report
+        place = await report
         self._process.step(f"written to {topic}")
+        return place
 
     async def _send(
         self,
-        report: asyncio.Future[None],
+        report: asyncio.Future[Place],
         topic: str,
         key: bytes | None,
         value: bytes | None,
@@ -87,14 +89,14 @@ class SimulatedPublisher:
         elif not self._process.linked or self._happens(delivery.fails):
             error = DeliveryFailed(f"{topic}: {TIMED_OUT}")
         else:
-            self._broker.append(topic, key=key, value=value, headers=headers, timestamp_ms=timestamp_ms)
+            record = self._broker.append(topic, key=key, value=value, headers=headers, timestamp_ms=timestamp_ms)
             if self._happens(delivery.report_lost):
                 error = DeliveryFailed(f"{topic}: {TIMED_OUT}")
         await self._pass_time()
         if report.done():
             return
         if error is None:
-            report.set_result(None)
+            report.set_result((record.partition, record.offset))
         else:
             report.set_exception(error)
 

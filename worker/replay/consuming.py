@@ -31,11 +31,16 @@ ASK_SECONDS: Final = 20.0
 GO_ON: Final = "the same command goes on from there"
 
 
+def group_of(kafka: KafkaSettings, name: str) -> str:
+    """The consumer group of a replay."""
+    return f"{kafka.group_id}.replay.{name}"
+
+
 def consumer_config(
     kafka: KafkaSettings, name: str, log: FilteringBoundLogger, trouble: config.Trouble
 ) -> dict[str, Any]:
     """Properties of a replay's consumer: the live one's, in a group of its own, of which it is no fixed member."""
-    own = kafka.model_copy(update={"group_id": f"{kafka.group_id}.replay.{name}"})
+    own = kafka.model_copy(update={"group_id": group_of(kafka, name)})
     found = config.consumer_config(own, log, trouble) | {"enable.partition.eof": True}
     found.pop("group.instance.id", None)
     return found

@@ -25,7 +25,7 @@ from worker.errors import CannotReplay, WorkerError
 from worker.gate.both import Both
 from worker.gate.quota import SPARE_SECONDS, Quota, Slots
 from worker.ledger.ledger import CALLS_TO_ROKT, Ledger
-from worker.looking import Looking, metrics_of
+from worker.looking import Looking, constants, metrics_of
 from worker.replay import consuming, waiting
 from worker.replay.progress import Progress
 from worker.replay.request import Come, Request, Tell, at_once
@@ -178,7 +178,8 @@ def _build(
 ) -> _Replay:
     plan, kafka, loop = request.plan, settings.kafka, asyncio.get_running_loop()
     _check_topics(request, settings)
-    core = wiring.core(settings, tracer=outlets.tracer, log=log, slots=partial(_slots, request))
+    group = consuming.group_of(kafka, plan.name)
+    core = wiring.core(settings, tracer=outlets.tracer, log=log, slots=partial(_slots, request), group=group)
     progress = Progress(core.ledger, plan, lambda: int(time.time() * 1000))
     selecting = Selecting(core.pipeline, core.ledger, plan.wanted)
     eager = config.beginning(kafka).eager
@@ -225,7 +226,9 @@ def _metrics(request: Request, settings: Settings, outlets: export.Outlets, repl
             instruments.REPLAY_RECORDS: [((part,), count) for part, count in come.counts.items()],
         }
 
-    return metrics_of(looking.state, core.around, settings, outlets, scraped=False, more=progress)
+    group = consuming.group_of(settings.kafka, request.plan.name)
+    fixed = constants(settings, group)
+    return metrics_of(looking.state, core.around, outlets, constants=fixed, scraped=False, more=progress)
 
 
 def _check_topics(request: Request, settings: Settings) -> None:

@@ -16,6 +16,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from worker.errors import DeliveryFailed
 from worker.record import Headers
 
+Place = tuple[int, int]
+"""The partition and the offset at which a record stands."""
+
 POLL_SECONDS = 0.1
 QUEUE_FULL_SECONDS = 0.05
 
@@ -26,7 +29,7 @@ class Publisher:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._producer = Producer(dict(config))
         self._loop = asyncio.get_running_loop()
-        self._reports: deque[tuple[asyncio.Future[None], DeliveryFailed | None]] = deque()
+        self._reports: deque[tuple[asyncio.Future[Place], Place | DeliveryFailed]] = deque()
         self._crossing = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="kafka-producer", daemon=True)
@@ -34,12 +37,12 @@ class Publisher:
 
     async def publish(
         self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers, timestamp_ms: int | None = None
-    ) -> None:
+    ) -> Place:
         """Writes one record. Raises DeliveryFailed when the broker did not acknowledge it in time, or refused it."""
-        done: asyncio.Future[None] = self._loop.create_future()
+        done: asyncio.Future[Place] = self._loop.create_future()
 
-        def report(error: KafkaError | None, _: Message) -> None:
-            self._reports.append((done, None if error is None else _failed(topic, error)))
+        def report(error: KafkaError | None, message: Message) -> None:
+            self._reports.append((done, _place(message) if error is None else _failed(topic, error)))
             if not self._crossing:
                 self._crossing = True
                 self._loop.call_soon_threadsafe(self._settle)
@@ -53,7 +56,7 @@ class Publisher:
                 await asyncio.sleep(QUEUE_FULL_SECONDS)
             except KafkaException as error:
                 raise _failed(topic, error.args[0]) from None
-        await done
+        return await done
 
     async def close(self, seconds: float) -> None:
         """Waits at most so long for what is under way."""
@@ -68,13 +71,17 @@ class Publisher:
     def _settle(self) -> None:
         self._crossing = False
         while self._reports:
-            done, error = self._reports.popleft()
+            done, came = self._reports.popleft()
             if done.done():
                 continue
-            if error is None:
-                done.set_result(None)
+            if isinstance(came, DeliveryFailed):
+                done.set_exception(came)
             else:
-                done.set_exception(error)
+                done.set_result(came)
+
+
+def _place(message: Message) -> Place:
+    return int(message.partition() or 0), int(message.offset() or 0)
 
 
 def _failed(topic: str, error: KafkaError) -> DeliveryFailed:

@@ -188,6 +188,13 @@ def waited(span: Span, cause: Cause, seconds: float, detail: str = "") -> None:
         span.add_event(names.SPAN_WAITED, {**told, names.WAIT_DETAIL: detail} if detail else told)
 
 
+def written(span: Span, partition: int, offset: int) -> None:
+    """Notes on a span of a record where that stands, once it was acknowledged."""
+    if span.is_recording():
+        span.set_attribute(names.MESSAGING_PARTITION, str(partition))
+        span.set_attribute(names.MESSAGING_OFFSET, offset)
+
+
 def failed(span: Span, error_type: str) -> None:
     """Marks a span as an error."""
     span.set_attribute(names.ERROR_TYPE, error_type)
