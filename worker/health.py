@@ -1,4 +1,4 @@
-"""What a probe asks: is it alive, is it ready, and what holds it up. JSON over HTTP; `/metrics` for Prometheus.
+"""What a probe asks: is it alive, is it ready, what holds it up, in JSON; `/metrics` for Prometheus; `/` for people.
 
 `/livez`: the consumer's thread turns. `/readyz`: it has joined the group, brokers and the ledger answer, Rokt takes the
 credentials; an outage of Rokt does not count. Both name the stalled partitions.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 
 import uvicorn
@@ -31,7 +31,9 @@ PAGE_HEADERS = {
 }
 
 
-def application(state: Callable[[], State], metrics: Callable[[], bytes], page: Callable[[State], str]) -> Starlette:
+def application(
+    state: Callable[[], State], metrics: Callable[[], Awaitable[bytes]], page: Callable[[State], str]
+) -> Starlette:
     """The answers as an ASGI application; `metrics` gives the text that Prometheus reads, `page` what people do."""
 
     async def at_a_glance(_: Request) -> HTMLResponse:
@@ -48,7 +50,7 @@ def application(state: Callable[[], State], metrics: Callable[[], bytes], page: 
         return JSONResponse(_body(now, why), 503 if why else 200)
 
     async def scraped(_: Request) -> Response:
-        return Response(metrics(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await metrics(), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
         routes=[
@@ -68,7 +70,7 @@ class HealthServer:
         host: str,
         port: int,
         state: Callable[[], State],
-        metrics: Callable[[], bytes],
+        metrics: Callable[[], Awaitable[bytes]],
         page: Callable[[State], str],
     ) -> None:
         try:

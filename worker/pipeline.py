@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from worker import telling
 from worker.calling import LOOK_AGAIN, Calling
 from worker.decode.decoder import Decoded, Decoder, InvalidEvent, Tombstone, Undecodable
-from worker.errors import RegistryUnavailable
+from worker.errors import Abandoned, RegistryUnavailable
 from worker.events import Event, OrderCancelled
 from worker.ledger.entries import REDONE, Before, CallOff, Wait
 from worker.ledger.ledger import Ledger
@@ -28,6 +29,8 @@ from worker.telemetry import names
 from worker.telemetry.tracing import Source, failed, waited
 from worker.verdict import NAMED_IN_MESSAGE, Death
 from worker.work import Work
+
+LEFT: Final = "left uncommitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,10 @@ class Pipeline:
         try:
             later = await self._steps(work)
         except BaseException as error:
-            failed(work.span, type(error).__name__)
+            if isinstance(error, Abandoned | asyncio.CancelledError):
+                work.span.set_attribute(names.ROKT_FATE, LEFT)
+            else:
+                failed(work.span, type(error).__name__)
             work.span.end()
             raise
         if later is None:

@@ -81,7 +81,7 @@ async def _run(
     beside = [
         asyncio.create_task(_watch(worker, settings.kafka.stall_seconds, log)),
         asyncio.create_task(worker.retention.watch()),
-        asyncio.create_task(metrics.watch()),
+        asyncio.create_task(metrics.watch(log)),
     ]
     if read_again is not None:
         beside.append(asyncio.create_task(_rereading(settings, worker, read_again, log).run()))

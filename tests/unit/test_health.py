@@ -35,8 +35,11 @@ def shut(*circuits: CircuitName) -> State:
 
 
 def asked(path: str, state: State) -> httpx.Response:
+    async def metrics() -> bytes:
+        return b"rokt_circuit_open 0\n"
+
     async def main() -> httpx.Response:
-        app = application(lambda: state, lambda: b"rokt_circuit_open 0\n", lambda _: "<p>a page</p>")
+        app = application(lambda: state, metrics, lambda _: "<p>a page</p>")
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://worker") as client:
             return await client.get(path)
 
@@ -97,3 +100,11 @@ def test_metrics_are_served_as_prometheus_reads_them() -> None:
     answer = asked("/metrics", READY)
     assert answer.text == "rokt_circuit_open 0\n"
     assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_people_get_a_page_that_no_browser_keeps_and_that_loads_nothing_else() -> None:
+    answer = asked("/", READY)
+    assert answer.text == "<p>a page</p>"
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")

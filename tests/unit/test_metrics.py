@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,7 +65,7 @@ class Measured:
 
     def scrape(self) -> Mapping[str, Mapping[tuple[tuple[str, str], ...], float]]:
         found: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
-        for family in text_string_to_metric_families(self.metrics.text().decode()):
+        for family in text_string_to_metric_families(asyncio.run(self.metrics.text()).decode()):
             for sample in family.samples:
                 found.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
         return found

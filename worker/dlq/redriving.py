@@ -104,7 +104,7 @@ async def _redriven(
         run = _Run(terms, settings, core, store, tell)
         process.on_signals(asyncio.get_running_loop(), run.stopped)
         core.ledger.start(run.failed)
-        beside = [asyncio.create_task(run.watch()), asyncio.create_task(metrics.watch())]
+        beside = [asyncio.create_task(run.watch()), asyncio.create_task(metrics.watch(log))]
         try:
             async with searching(asked, settings, store, events, run.now_read) as search:
                 await run.take_all(search)

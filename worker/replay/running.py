@@ -87,7 +87,7 @@ async def _run(
     replay.core.ledger.start(partial(process.first, stop))
     keeping = loop.create_task(_keep(replay))
     telling = loop.create_task(_tell(replay, settings.kafka.stall_seconds, tell))
-    measuring = loop.create_task(metrics.watch())
+    measuring = loop.create_task(metrics.watch(log))
     until: set[asyncio.Future[Any]] = {over, stop, keeping}
     await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
     log.info(names.LOG_STOPPING, drain_seconds=settings.shutdown.drain_seconds)

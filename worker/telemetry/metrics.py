@@ -21,12 +21,12 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader, MetricsData, PeriodicExportingMetricReader
 from prometheus_client import CollectorRegistry, generate_latest
+from structlog.typing import FilteringBoundLogger
 
-from worker.telemetry import instruments
+from worker.telemetry import instruments, names
 from worker.telemetry.export import Outlets
 from worker.telemetry.instruments import Instrument
 from worker.telemetry.meters import Labels, Meters
-from worker.telemetry.names import HTTP_STATUS
 from worker.telemetry.spreads import Attributes, Seen, Spreads
 
 Read = Mapping[Instrument, Sequence[tuple[Labels, float]]]
@@ -61,6 +61,8 @@ class Metrics:
         self._values: Read = {}
         self._seen = Seen(time.time_ns(), {})
         self._registry = CollectorRegistry()
+        self._scraping = asyncio.Lock()
+        self._is_pushed = bool(outlets.metric_exporters)
         spreads = partial(self._spreads, delta=outlets.delta)
         readers: list[MetricReader] = [_Pushed(exporter, spreads()) for exporter in outlets.metric_exporters]
         if scraped:
@@ -68,10 +70,13 @@ class Metrics:
         self._provider = MeterProvider(readers, resource=outlets.resource, shutdown_on_exit=False)
         self._make(self._provider.get_meter(SCOPE))
 
-    async def watch(self) -> None:
+    async def watch(self, log: FilteringBoundLogger) -> None:
         """Looks, for who is pushed to, until it is cancelled."""
-        while True:
-            self.look()
+        while self._is_pushed:
+            try:
+                self.look()
+            except Exception:  # a defect here is none of the events'
+                log.exception(names.LOG_UNMEASURED, mend="a defect of ours: what is pushed stands still")
             await asyncio.sleep(LOOK_SECONDS)
 
     def look(self) -> None:
@@ -81,10 +86,11 @@ class Metrics:
         self._values = {**counted, **self._gauges()}
         self._seen = Seen(time.time_ns(), {timer.instrument: timer.read() for timer in timers})
 
-    def text(self) -> bytes:
-        """All of it, as Prometheus reads it. On the event loop."""
-        self.look()
-        return generate_latest(self._registry)
+    async def text(self) -> bytes:
+        """All of it, as Prometheus reads it. On the event loop, which goes on while it is written down."""
+        async with self._scraping:
+            self.look()
+            return await asyncio.to_thread(generate_latest, self._registry)
 
     def close(self, seconds: float) -> None:
         """Sends the last of it, within about so many seconds, if it is taken. Blocks."""
@@ -108,7 +114,7 @@ class Metrics:
 
     def _attributes(self, one: Instrument, labels: Labels) -> Attributes:
         pairs = zip(one.labels, labels, strict=True)
-        told = {name: int(value) if name == HTTP_STATUS else value for name, value in pairs if value}
+        told = {name: int(value) if name == names.HTTP_STATUS else value for name, value in pairs if value}
         return {**one.constant, **self._constants.get(one, {}), **told}
 
     def _spreads(self, *, delta: bool) -> Spreads:
