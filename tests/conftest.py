@@ -1,4 +1,4 @@
-"""Brokers, a registry and a database for the tests, and an environment without settings of anybody's."""
+"""Brokers, a registry, a database and Prometheus for the tests, and an environment without settings of anybody's."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from infra import jaeger as real_jaeger
 from infra import jaeger_binary, real_kafka
 from infra import postgres as real_postgres
+from infra import prometheus as real_prometheus
 from infra import registry as real_registry
 from infra.brokers import Broker
 from infra.embedded import EmbeddedKafka
 from infra.jaeger import Jaeger
 from infra.once import Once
 from infra.postgres import Postgres
+from infra.prometheus import Prometheus
 from infra.registry import Registry
 from infra.unavailable import UnavailableError
 
@@ -31,11 +33,18 @@ KAFKA = pytest.StashKey[Once[Broker]]()
 REGISTRY = pytest.StashKey[Once[Registry]]()
 POSTGRES = pytest.StashKey[Once[Postgres]]()
 JAEGER = pytest.StashKey[Once[Jaeger]]()
+PROMETHEUS = pytest.StashKey[Once[Prometheus]]()
 STARTED = pytest.StashKey[list[str]]()
 FAILED = pytest.StashKey[dict[str, str]]()
-MARKS = {"kafka": "real_kafka", "registry": "real_registry", "postgres": "real_postgres", "jaeger": "real_jaeger"}
+MARKS = {
+    "kafka": "real_kafka",
+    "registry": "real_registry",
+    "postgres": "real_postgres",
+    "jaeger": "real_jaeger",
+    "prometheus": "real_prometheus",
+}
 SERVERS = ("embedded", "kafka", "broker", "registry", "postgres", "jaeger")
-AnyServer: TypeAlias = Once[Broker] | Once[Registry] | Once[Postgres] | Once[Jaeger]
+AnyServer: TypeAlias = Once[Broker] | Once[Registry] | Once[Postgres] | Once[Jaeger] | Once[Prometheus]
 SCRUBBED = ("WORKER_", "OTEL_")
 KEPT = "WORKER_TEST_"
 
@@ -50,10 +59,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_registry: needs a real schema registry")
     config.addinivalue_line("markers", "real_postgres: needs a real PostgreSQL")
     config.addinivalue_line("markers", "real_jaeger: needs a real tracing backend")
+    config.addinivalue_line("markers", "real_prometheus: needs a real Prometheus")
     config.stash[KAFKA] = Once(real_kafka.find)
     config.stash[REGISTRY] = Once(real_registry.find)
     config.stash[POSTGRES] = Once(real_postgres.find)
     config.stash[JAEGER] = Once(real_jaeger.find)
+    config.stash[PROMETHEUS] = Once(real_prometheus.find)
     config.stash[STARTED] = []
     config.stash[FAILED] = {}
 
@@ -171,6 +182,12 @@ def jaeger(pytestconfig: pytest.Config) -> Jaeger:
     return pytestconfig.stash[JAEGER].get()
 
 
+@pytest.fixture(scope="session")
+def prometheus(pytestconfig: pytest.Config) -> Prometheus:
+    """A real Prometheus, its programs."""
+    return pytestconfig.stash[PROMETHEUS].get()
+
+
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.real_kafka)])
 def broker(request: pytest.FixtureRequest) -> Broker:
     """Each kind in turn: a scenario that asks for it runs on both."""
@@ -195,6 +212,7 @@ def _servers(config: pytest.Config) -> list[tuple[str, AnyServer]]:
         ("real_registry", config.stash[REGISTRY]),
         ("real_postgres", config.stash[POSTGRES]),
         ("real_jaeger", config.stash[JAEGER]),
+        ("real_prometheus", config.stash[PROMETHEUS]),
     ]
 
 

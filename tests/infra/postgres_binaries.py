@@ -6,20 +6,16 @@ import os
 import pwd
 import re
 import shutil
-import subprocess
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from infra.cache import cache_folder, only_one
+from infra import debian
 from infra.unavailable import UnavailableError
 
 GIVEN: Final = "WORKER_TEST_POSTGRES_BIN"
 NEEDED: Final = ("postgres", "initdb", "pg_basebackup")
-FETCH_SECONDS: Final = 300.0
-SHARED: Final = Path("/var/tmp/rokt-worker-tests/postgresql")
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Binaries:
 
     @property
     def version(self) -> str:
-        done = _run([self.path("postgres"), "--version"], self.environment)
+        done = debian.run([self.path("postgres"), "--version"], self.environment)
         return done.strip().removeprefix("postgres (PostgreSQL) ")
 
 
@@ -50,10 +46,9 @@ def find_binaries() -> Binaries:
             return Binaries(folder, found)
     try:
         return _packages()
-    except (OSError, subprocess.SubprocessError) as error:
-        raise UnavailableError(
-            f"no real PostgreSQL: {GIVEN} is not set, none on this machine; packages: {type(error).__name__}"
-        ) from error
+    except UnavailableError as error:
+        reason = f"no real PostgreSQL: {GIVEN} is not set, none on this machine, {error.reason}"
+        raise UnavailableError(reason, error.log) from error
 
 
 def _places() -> list[tuple[Path, str]]:
@@ -73,56 +68,23 @@ def _generation(folder: Path) -> int:
 
 
 def _packages() -> Binaries:
-    """Downloads what an installation would, by the distribution's own client, and unpacks it into the cache."""
-    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        raise UnavailableError(f"no real PostgreSQL: {GIVEN} is not set, none on this machine, and no apt-get")
+    """Out of what an installation would download, unpacked into the cache."""
     # As root it is another user who runs the programs, and root's home is closed to him.
-    folder = cache_folder() / "postgresql" if unprivileged() is None else SHARED
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with only_one(folder.with_suffix(".lock")):
-        if not folder.is_dir():
-            _fetch(folder)
+    folder = debian.unpacked("postgresql", _names, shared=unprivileged() is not None)
     bins = sorted(folder.glob("usr/lib/postgresql/*/bin"), key=_generation)
     if not bins:
-        raise UnavailableError("no real PostgreSQL: the packages hold no programs")
+        raise UnavailableError("the packages hold no programs")
     # Those that no folder of another package's programs or plugins holds.
     libraries = tuple(sorted({file.parent for file in folder.glob("usr/lib/*/*.so*")}))
     return Binaries(bins[-1], "the distribution's packages", libraries)
 
 
-def _fetch(folder: Path) -> None:
-    server = re.search(r"Depends: (postgresql-(\d+))", _run(["apt-cache", "depends", "postgresql"]))
+def _names() -> set[str]:
+    debian.look_up("postgresql")
+    server = re.search(r"Depends: (postgresql-(\d+))", debian.depends("postgresql"))
     if server is None:
-        raise UnavailableError("no real PostgreSQL: the distribution has no package of its server")
-    missing = re.findall(r"^Inst (\S+)", _run(["apt-get", "--simulate", "install", server[1]]), re.MULTILINE)
-    names = sorted({server[1], f"postgresql-client-{server[2]}", "libpq5", *missing})
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetch-", ignore_cleanup_errors=True) as scratch:
-        _run(["apt-get", "-o", "APT::Sandbox::User=root", "download", *names], cwd=scratch)
-        content = Path(scratch, "content")
-        content.mkdir()
-        for package in Path(scratch).glob("*.deb"):
-            _run(["dpkg", "-x", str(package), str(content)])
-        content.chmod(0o755)
-        content.rename(folder)
-
-
-def _run(command: list[str], environment: dict[str, str] | None = None, cwd: str | None = None) -> str:
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=FETCH_SECONDS,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env=os.environ | (environment or {}),
-        cwd=cwd,
-    )
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise UnavailableError(
-            f"no real PostgreSQL: {Path(command[0]).name} ended with {done.returncode}: {last[:200]}"
-        )
-    return done.stdout
+        raise UnavailableError("the distribution has no package of its server")
+    return {server[1], f"postgresql-client-{server[2]}", "libpq5", *debian.missing(server[1])}
 
 
 def unprivileged() -> str | None:
