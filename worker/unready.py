@@ -17,6 +17,7 @@ _HOLDS: Final[Mapping[str, tuple[str, Callable[[State], bool]]]] = {
     "ledger": ("the ledger's database does not do what it is asked", lambda state: state.ledger_down),
     "stopping": ("is stopping", lambda state: state.stopping),
 }
+REASONS: Final = tuple(_HOLDS)
 
 
 def unready(state: State) -> list[str]:
