@@ -84,13 +84,14 @@ class Scraping:
         """Every rule: its name, state and health."""
         return [rule for group in self._data("rules")["groups"] for rule in group["rules"]]
 
-    def firing(self) -> dict[str, list[dict[str, Any]]]:
-        """The alerts that fire, by their name."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for alert in self._data("alerts")["alerts"]:
-            if alert["state"] == "firing":
-                found.setdefault(alert["labels"]["alertname"], []).append(alert)
+    def alerts(self) -> list[dict[str, Any]]:
+        """Those that fire, and those that will if it goes on (`state`)."""
+        found: list[dict[str, Any]] = self._data("alerts")["alerts"]
         return found
+
+    def firing(self) -> set[str]:
+        """The names of those that fire."""
+        return {alert["labels"]["alertname"] for alert in self.alerts() if alert["state"] == "firing"}
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """What an expression gives at this moment."""
