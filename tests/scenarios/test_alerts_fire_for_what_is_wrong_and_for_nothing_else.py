@@ -11,13 +11,15 @@ import pytest
 
 from infra.brokers import Broker
 from infra.events import completed, encoded
-from infra.observability import ALERTS, alerts, rules
+from infra.observability import ALERTS, alerts, asked, rules
 from infra.ports import free_port
 from infra.prometheus import Prometheus, Scraping
 from infra.rokt import Rokt
 from infra.worker import Worker, until
 
 JOB = "rokt-worker"
+NEED_MORE = {"Retention left", "Replays: how far", "Replays: what became of the records"}
+"""Panels that show nothing here: the embedded broker does not tell the retention, and no replay pushes its metrics."""
 CARTS = [f"cart-{n}" for n in range(30)]
 PAGES = {alert.name for alert in alerts() if alert.severity == "page"}
 # The same alerts, which wait for three scrapes and look at five; what is looked at over an hour or a day stays so.
@@ -67,6 +69,16 @@ def goes_on(scraping: Scraping) -> bool:
     return bool(scraping.ask(LONG_OPEN))
 
 
+def empty_panels(scraping: Scraping) -> set[str]:
+    """Those of the dashboard that show nothing. Every expression is one that Prometheus can answer."""
+    answers = [(title, scraping.ask(filled(expression))) for title, expression in asked()]
+    return {title for title, _ in answers} - {title for title, answer in answers if answer}
+
+
+def filled(expression: str) -> str:
+    return expression.replace("$job", JOB).replace("$instance", ".+")
+
+
 @pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 def test_an_outage_and_an_unreadable_event_are_told_as_what_they_are(
     broker: Broker, worker: Worker, rokt: Rokt, scraping: Scraping
@@ -88,6 +100,8 @@ def test_an_outage_and_an_unreadable_event_are_told_as_what_they_are(
     assert fires(scraping, "RoktDoesNotAnswer", "RoktEventsUnreadable")
     [said] = [alert["annotations"]["description"] for alert in scraping.alerts() if "reason" in alert["labels"]]
     assert said == f"Dead letters of {worker.cancelled} within an hour, undecodable: 1."
+
+    assert empty_panels(scraping) <= NEED_MORE
 
     rokt.faults()
     assert fires(scraping, "RoktEventsUnreadable")
