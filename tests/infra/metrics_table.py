@@ -5,6 +5,7 @@ What Prometheus calls each is not worked out here: every instrument is given a v
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def _text() -> str:
     others = [one for one in all_of_them() if one.kind != "histogram"]
     gauges: Read = {one: [(tuple(one.labels), 1.0)] for one in others}
     metrics = Metrics(meters, lambda: gauges, export.outlets({}), constants=constants(_SETTINGS), scraped=True)
-    return metrics.text().decode()
+    return asyncio.run(metrics.text()).decode()
 
 
 _SETTINGS: Final = Settings.model_construct(

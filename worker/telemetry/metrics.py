@@ -114,7 +114,7 @@ class Metrics:
 
     def _attributes(self, one: Instrument, labels: Labels) -> Attributes:
         pairs = zip(one.labels, labels, strict=True)
-        told = {name: int(value) if name == names.HTTP_STATUS else value for name, value in pairs if value}
+        told = {name: _typed(name, value) for name, value in pairs if value}
         return {**one.constant, **self._constants.get(one, {}), **told}
 
     def _spreads(self, *, delta: bool) -> Spreads:
@@ -137,6 +137,11 @@ class _Pushed(PeriodicExportingMetricReader):
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
         super()._receive_metrics(self._spreads.beside(metrics_data), timeout_millis, **kwargs)
+
+
+def _typed(name: str, value: str) -> str | int:
+    """A status is a whole number by the conventions; there are others only where there are too many."""
+    return int(value) if name == names.HTTP_STATUS and value.isdigit() else value
 
 
 def _of_process() -> Read:
