@@ -112,6 +112,12 @@ class Reading:
         (assignment,) = self.consumption.assignments()
         return assignment
 
+    def ends(self, offset: int) -> None:
+        """The log is read to its end."""
+        end = KafkaError(KafkaError._PARTITION_EOF)
+        self.client.coming = [Message(topic="orders", partition=0, offset=offset, error=end)]
+        self.consumption.turn()
+
     def read(self, *offsets: int) -> None:
         self.client.coming = [Message(topic="orders", partition=0, offset=o, timestamp=(1, 0)) for o in offsets]
         self.consumption.turn()

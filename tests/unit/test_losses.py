@@ -103,3 +103,27 @@ def test_error_for_a_partition_without_a_commit_ends_the_worker() -> None:
         WorkerError, match=r"orders/0: no previously committed offset, and auto\.offset\.reset is error"
     ):
         reading.consumption.turn()
+
+
+def test_what_was_deleted_up_to_the_end_of_the_log_is_said_when_that_is_reached() -> None:
+    reading = Reading(Partitions(commit=10, log=Log(20, 20)))
+    reading.ends(20)
+    assert reading.lost() == [(10, 20, 10)]
+    reading.read(20)
+    assert reading.lost() == [(10, 20, 10)]
+
+
+def test_a_transactions_mark_at_the_end_of_the_log_is_no_loss_and_nothing_that_waits() -> None:
+    reading = Reading(Partitions(commit=10, log=Log(0, 12)))
+    reading.read(10)
+    assert reading.assignment.expected == 11
+    reading.ends(12)
+    assert reading.assignment.expected == 12
+    assert reading.lost() == []
+
+
+def test_an_end_that_was_passed_meanwhile_takes_nothing_back() -> None:
+    reading = Reading(Partitions(commit=10, log=Log(0, 13)))
+    reading.read(10, 11, 12)
+    reading.ends(11)
+    assert reading.assignment.expected == 13

@@ -41,7 +41,7 @@ def consumer_config(
 ) -> dict[str, Any]:
     """Properties of a replay's consumer: the live one's, in a group of its own, of which it is no fixed member."""
     own = kafka.model_copy(update={"group_id": group_of(kafka, name)})
-    found = config.consumer_config(own, log, trouble) | {"enable.partition.eof": True}
+    found = config.consumer_config(own, log, trouble)
     found.pop("group.instance.id", None)
     return found
 

@@ -98,8 +98,7 @@ class Assignment:
     @property
     def settled_to(self) -> int | None:
         """Where what is settled without a hole ends: nothing of that is lag. None while that is not known."""
-        begun = self._frontier.settled_to
-        return self.expected if begun is None else begun
+        return self._frontier.settled_to if self.gap else self.expected
 
     @property
     def passed(self) -> int:
@@ -133,6 +132,11 @@ class Assignment:
     def bytes(self) -> int:
         """How much of what was fetched is not settled."""
         return self._bytes_fetched - self._bytes_settled
+
+    def nothing_before(self, offset: int) -> None:
+        """The log ends here for now, and all of it was read: behind the last record may stand a transaction's mark."""
+        if self.next_offset is None or self.next_offset < offset:
+            self.next_offset = offset
 
     def reached(self, offset: int) -> None:
         """Whatever is there below this offset was fetched."""

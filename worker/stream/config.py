@@ -60,6 +60,7 @@ def consumer_config(kafka: KafkaSettings, log: FilteringBoundLogger, trouble: Tr
         "group.id": kafka.group_id,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
+        "enable.partition.eof": True,  # a transaction's mark behind the last record is no record that waits
         RESET: "earliest" if reset in AT_THE_END else reset,
     }
     return _config(kafka, defaults, fixed, log, trouble)

@@ -192,14 +192,16 @@ class Consumption:
         """Nothing comes any more for now; behind the records of the same turn."""
         assignment = self._assigned.get((str(message.topic()), int(message.partition() or 0)))
         offset = int(message.offset() or 0)
-        if assignment is None or assignment.end is None or assignment.over:
+        if assignment is None or assignment.over:
             return
-        if offset < assignment.end:
+        end = offset if assignment.end is None else assignment.end
+        if offset < end:
             assignment.log_end = offset
             return
-        if assignment.expected != assignment.end:
-            self._losses.jumped(self._client, assignment, assignment.end)
-        assignment.reached(offset)
+        if assignment.expected is not None and assignment.expected < end:
+            self._losses.jumped(self._client, assignment, end)
+        assignment.nothing_before(end)
+        assignment.reached(end)
 
     def _look_at_ends(self) -> None:
         """Now and then, where the logs end, as the last fetch told it: nobody is asked."""

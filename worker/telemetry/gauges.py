@@ -83,5 +83,6 @@ GAUGES: Final[tuple[Gauge, ...]] = (
     (instruments.PACE, _one(lambda state: state.gate.calls_per_second)),
     (instruments.CIRCUIT_OPEN, _open),
     (instruments.CIRCUIT_SECONDS, _open_seconds),
+    (instruments.IDLE, _one(lambda state: state.idle_seconds)),
     (instruments.UNREADY, _unready),
 )

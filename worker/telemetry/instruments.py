@@ -191,6 +191,7 @@ LEDGER_ANSWERS: Final = Instrument(
     "What the ledger answered to a call: `send` it, or what it knows against that",
     (ANSWER,),
 )
+IDLE: Final = Instrument("rokt.worker.idle", "gauge", "s", "Since the consumer's thread turned last, as /livez has it")
 UNREADY: Final = Instrument("rokt.worker.unready", "gauge", "", "1 while it is not ready for this reason", (REASON,))
 SPANS: Final = Instrument(
     "rokt.telemetry.spans", "counter", "{span}", "Spans that the collector took, or not", (RESULT,)
