@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from worker.errors import SettingsError
 
 SCHEMES = ("postgresql", "postgres")
 POOLER = "pgbouncer"
+UNREADABLE = "the ledger's URL cannot be read; postgresql://user:password@host/database can (in a password, / is %2F)"
 ALLOWED = {
     POOLER: ("false", "true"),
     "target_session_attrs": ("read-write", "primary", "any"),
@@ -34,16 +35,14 @@ def address(url: str) -> Address:
     Several hosts stand apart by commas; the one that takes writes is used. Parameters are those of libpq
     (`sslmode`, `sslrootcert`, `target_session_attrs`, ...) and settings of the session (`search_path`, `options`).
     `pgbouncer=true` is for a pooler that lends connections by the transaction: nothing is prepared, no setting is given
-    at the start, and all is done in transactions. Raises SettingsError, without the password.
+    at the start, and all is done in transactions. Raises SettingsError, without the password; also where a password
+    with a `/`, `?` or `#` in it ends the host's place too early, so that the rest of it would pass for a path.
     """
-    try:
-        parts = urlsplit(url)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-        who, at, hosts = parts.netloc.rpartition("@")
-        for host in hosts.split(","):
-            _ = urlsplit(f"//{host}").port
-    except ValueError:
-        raise SettingsError(["the ledger's URL cannot be read; postgresql://user:password@host/database can"]) from None
+    read = _read(url)
+    if read is None:
+        raise SettingsError([UNREADABLE])
+    parts, query = read
+    who, at, hosts = parts.netloc.rpartition("@")
     if parts.scheme not in SCHEMES:
         raise SettingsError([f"the ledger's URL starts with {parts.scheme}:, not with postgresql:"])
     for name, allowed in ALLOWED.items():
@@ -54,3 +53,16 @@ def address(url: str) -> Address:
     rest = f"{parts.path}?{urlencode(query)}"
     urls = tuple(f"{parts.scheme}://{who}{at}{host}{rest}" for host in hosts.split(","))
     return Address(urls, f"{hosts or query.get('host', 'the default host')}{parts.path}", pooler == "true")
+
+
+def _read(url: str) -> tuple[SplitResult, dict[str, str]] | None:
+    """Its parts and its parameters, if it is whole."""
+    try:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        for host in parts.netloc.rpartition("@")[2].split(","):
+            _ = urlsplit(f"//{host}").port
+    except ValueError:
+        return None
+    whole = url.startswith(f"{parts.scheme}://") and "@" not in parts.path and not parts.fragment
+    return (parts, query) if whole else None
