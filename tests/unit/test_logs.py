@@ -71,7 +71,7 @@ def test_a_librarys_lines_come_in_the_same_form() -> None:
     logs.configure("json", "info", out)
     logging.getLogger("aiohttp").warning("hello %s", "you")
     line = json.loads(out.getvalue())
-    assert (line["event"], line["level"], line["logger"]) == ("hello you", "warning", "aiohttp")
+    assert (line["event"], line["level"], line["logger"]) == ("hello …", "warning", "aiohttp")
 
 
 @pytest.mark.parametrize("style", ["json", "console"])

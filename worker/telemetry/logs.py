@@ -14,6 +14,8 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+from worker.telemetry.foreign import without_values
+
 REPEAT_SECONDS = 60.0
 LIBRARIES = ("opentelemetry", "aiohttp", "asyncio", "confluent_kafka", "httpx", "httpx2", "httpcore2", "uvicorn")
 
@@ -85,7 +87,7 @@ def _in_order(_: Any, __: str, event: EventDict) -> str:
 def _stack_without_values(_: Any, __: str, event: EventDict) -> EventDict:
     """An exception as its type and where it was raised; its text may quote what it was raised over."""
     given = event.pop("exc_info", None)
-    error = sys.exc_info()[1] if given is True else given
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):
         event["exception"] = type(error).__qualname__
         event["stack"] = "".join(traceback.format_tb(error.__traceback__))
@@ -93,13 +95,15 @@ def _stack_without_values(_: Any, __: str, event: EventDict) -> EventDict:
 
 
 def _libraries_too(shared: list[Processor], last: Processor, level: str, out: TextIO) -> None:
-    """Lines of libraries come in the same form; of their doings only what is a warning at least."""
+    """Lines of libraries come in the same form; of their doings only what is a warning at least, and no values."""
     handler = logging.StreamHandler(Unbroken(out))
     handler.addFilter(Seldom())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[without_values, structlog.stdlib.add_logger_name, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _without_stack, last],
+            use_get_message=False,
+            pass_foreign_args=True,
         )
     )
     root = logging.getLogger()
@@ -111,6 +115,7 @@ def _libraries_too(shared: list[Processor], last: Processor, level: str, out: Te
 
 
 def _without_stack(_: Any, __: str, event: EventDict) -> EventDict:
-    """A library's stack says nothing to an operator."""
-    event.pop("stack", None)
+    """A library's stack says nothing to an operator; asyncio's is that of a defect of ours."""
+    if event.get("logger") != "asyncio":
+        event.pop("stack", None)
     return event
