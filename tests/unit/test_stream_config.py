@@ -106,6 +106,8 @@ def test_properties_that_the_client_takes_are_no_mistake() -> None:
         {"no_such_property": CANARY},
         {"security_protocol": CANARY},
         {"fetch_min_bytes": CANARY},
+        {"debug": CANARY},
+        {"debug": CANARY * 60},
         {"sasl_password": CANARY, "linger_ms": "soon"},
         {"sasl_password": CANARY, "security_protocol": "SASL_SSL", "sasl_mechanism": "MAGIC"},
     ],

@@ -7,6 +7,7 @@ properties that the guarantees stand on are refused in the settings already.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -168,6 +169,8 @@ class _Forward(logging.Handler):
 
 
 def _without_values(said: str, config: Mapping[str, Any]) -> str:
+    """The client library quotes values, and long ones in part."""
+    said = re.sub(r'Invalid value ".*?("(?= for configuration)|$)', "Invalid value (not shown)", said, flags=re.DOTALL)
     for value in sorted((str(v) for v in config.values() if isinstance(v, str)), key=len, reverse=True):
         if len(value) > 3:
             said = said.replace(f'"{value}"', "(not shown)")
