@@ -18,6 +18,11 @@ class WorkerError(Exception):
     """Root of everything that the worker raises on purpose."""
 
 
+def words(error: BaseException) -> str:
+    """What may be said of an error: what was raised on purpose says it itself, another's text may quote a record."""
+    return str(error) if isinstance(error, WorkerError) else f"a defect ({type(error).__name__})"
+
+
 class SettingsError(WorkerError):
     """Settings that the worker cannot start with.
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 
+from structlog.typing import FilteringBoundLogger
+
+from worker.telemetry import names
 from worker.telemetry.export import Outlets
 from worker.telemetry.metrics import Metrics
 
@@ -33,6 +37,17 @@ def on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Non
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, take, number)
+
+
+def on_defects(log: FilteringBoundLogger) -> None:
+    """What nobody catches, on whichever thread, is said in the log: its kind and where, never its text."""
+
+    def told(error: BaseException | None) -> None:
+        log.critical(names.LOG_DEFECT, thread=threading.current_thread().name, exc_info=error)
+
+    sys.excepthook = lambda _, error, __: told(error)
+    threading.excepthook = lambda args: told(args.exc_value)
+    sys.unraisablehook = lambda args: told(args.exc_value)
 
 
 async def flush(outlets: Outlets, metrics: Metrics | None) -> None:

@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from structlog.typing import FilteringBoundLogger
 
 from worker import loading, process, wiring
-from worker.errors import WorkerError
+from worker.errors import WorkerError, words
 from worker.health import HealthServer
 from worker.looking import constants, metrics_of
 from worker.page import About, shown
@@ -39,6 +39,7 @@ def run(env_file: Path | None, secrets_dir: Path | None) -> Ending:
     """Runs a worker until it is told to stop. Raises SettingsError."""
     settings = loading.load(os.environ, env_file, secrets_dir)
     log = logs.configure(settings.log.format, settings.log.level)
+    process.on_defects(log)
     telemetry_from(env_file)
     outlets = export.outlets(os.environ)
     for name in without_effect(settings):
@@ -95,7 +96,7 @@ async def _run(
     await _close(worker, health, outlets, metrics)
     code = 0 if failure is None else 1
     if failure is not None:
-        log.error(names.LOG_STOPPED, code=code, why=str(failure), exc_info=_stack(failure))
+        log.error(names.LOG_STOPPED, code=code, why=words(failure), exc_info=_stack(failure))
     else:
         log.info(names.LOG_STOPPED, code=code, left_group=over.done())
     return Ending(code, clean=over.done())

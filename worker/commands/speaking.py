@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -159,7 +160,10 @@ def json_option(command: F) -> F:
 
 
 def ends_well(command: Callable[P, None]) -> Callable[P, None]:
-    """Exit codes: 2 with a line for each wrong setting, 1 with what failed and its mend, 130 after Ctrl-C."""
+    """Exit codes: 2 with a line for each wrong setting, 1 with what failed and its mend, 130 after Ctrl-C.
+
+    What nobody foresaw ends with 1, too, and says where it was and no values.
+    """
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -175,6 +179,11 @@ def ends_well(command: Callable[P, None]) -> Callable[P, None]:
             sys.exit(1)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            click.echo(_defect(error), err=True)
+            sys.exit(1)
 
     return run
 
@@ -201,6 +210,12 @@ def leave(code: int) -> NoReturn:
         except OSError:  # nobody reads any more
             continue
     os._exit(code)
+
+
+def _defect(error: Exception) -> str:
+    """Where it was raised, and its kind; its text may quote what it was raised over."""
+    stack = "".join(traceback.format_tb(error.__traceback__))
+    return f"Traceback, without values:\n{stack}{type(error).__qualname__}: this is a defect: please report it"
 
 
 def _rich(table: Table) -> Any:

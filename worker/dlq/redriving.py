@@ -18,7 +18,7 @@ from worker.dlq.hand import Hand, Tally
 from worker.dlq.marking import Marking
 from worker.dlq.marks import room
 from worker.dlq.selecting import Found
-from worker.errors import Abandoned, WorkerError
+from worker.errors import Abandoned, WorkerError, words
 from worker.ledger.patience import Patience
 from worker.ledger.store import Store
 from worker.looking import constants
@@ -89,6 +89,7 @@ async def would_be(asked: Asked, terms: Terms, settings: Settings, tell: Tell) -
 
 def redriven(asked: Asked, terms: Terms, settings: Settings, log: FilteringBoundLogger, tell: Tell) -> Report:
     """Redrives until all is done, a signal comes, or nothing moves any more. Raises SettingsError and WorkerError."""
+    process.on_defects(log)
     outlets = export.outlets(os.environ)
     with asyncio.Runner(loop_factory=process.loop_factory()) as runner:
         return runner.run(_redriven(asked, terms, settings, outlets, log, tell))
@@ -142,7 +143,7 @@ class _Run:
 
     def failed(self, error: Exception) -> None:
         """What cannot be waited out."""
-        self.report.failure = error if isinstance(error, WorkerError) else WorkerError(f"a defect: {error!r}")
+        self.report.failure = error if isinstance(error, WorkerError) else WorkerError(words(error))
         self._end("failed")
 
     def now_read(self, text: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from worker.errors import Abandoned, LedgerUnavailable, WorkerError
+from worker.errors import Abandoned, LedgerUnavailable, WorkerError, words
 from worker.surroundings import Surroundings
 from worker.telemetry import names
 
@@ -64,7 +64,7 @@ class Patience:
     def lost(self, error: BaseException) -> None:
         """Says what was not done, and will not be done again. A stack is for defects; our own errors say all."""
         stack = None if isinstance(error, WorkerError) else error
-        self._around.log.error(names.LOG_LEDGER_FAILED, why=str(error), exc_info=stack)
+        self._around.log.error(names.LOG_LEDGER_FAILED, why=words(error), exc_info=stack)
 
     def heed(self, done: asyncio.Future[Any]) -> None:
         """Says of something that nobody waits for that it was not done."""

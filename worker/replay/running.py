@@ -68,6 +68,7 @@ def run(request: Request, settings: Settings, tell: Tell) -> Come:
     what cannot be waited out, SettingsError and CannotReplay before it begins.
     """
     log = logs.configure(settings.log.format, settings.log.level)
+    process.on_defects(log)
     outlets = export.outlets(os.environ)
     with asyncio.Runner(loop_factory=process.loop_factory()) as runner:
         return runner.run(_run(request, _own(settings), tell, outlets, log))
