@@ -130,6 +130,7 @@ class Letter(Row):
     published_at: datetime | None
     group: str
     key: Words
+    key_bytes: int | None
     value_bytes: int
     headers: list[Header]
     event: Event | None

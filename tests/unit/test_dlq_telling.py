@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -14,11 +14,16 @@ from infra.events import SESSION, completed, encoded
 from worker.commands.dlq_screen import age, summary
 from worker.commands.dlq_screen import letter as drawn
 from worker.commands.speaking import Table, aligned
-from worker.decode.decoder import Decoder
+from worker.decode.decoder import Decoder, Undecodable
 from worker.dlq import document
 from worker.dlq.marks import Mark, identity
 from worker.dlq.mends import mend
+from worker.events import Event, from_json
 from worker.telemetry.names import Reason
+
+
+def event(given: dict[str, Any]) -> Event:
+    return from_json("CheckoutCompleted", json.dumps(given))
 
 
 @pytest.mark.parametrize("reason", get_args(Reason))
@@ -47,23 +52,77 @@ def test_a_refusal_has_the_mend_of_its_status(status: int, said: str) -> None:
     assert said in mend("rejected", status)
 
 
+ADA = event(
+    completed(
+        "ada",
+        attributes={"mail": "Zoë+1@example.com", "sex": "f"},
+        locale="xx-canary",
+        payPalOrderId="paypal-7",
+        merchantId="merchant-7",
+    )
+    | {"items": [{"cartItemId": "i", "quantity": 1, "unitPrice": "4711.50", "totalPrice": 10}]}
+)
+
+
 def test_of_rokts_answer_is_told_what_it_says_and_not_what_it_quotes() -> None:
     body = {"description": "No", "errors": [{"code": "Bad", "message": "A price", "value": {"price": "4711"}}]}
-    assert document.answer(json.dumps(body)) == "No; Bad: A price"
-    assert document.answer("") is None
+    assert document.answer(json.dumps(body), ADA) == "No; Bad: A price"
+    assert document.answer("", ADA) is None
     assert (
-        document.answer("<html>4711")
+        document.answer("<html>4711", ADA)
         == "10 characters in another form than Rokt's; they stand in the header dlq.http.body"
     )
-    for other in ("[4711]", "4711", '{"errors": [4711]}', '{"errors": 4711}', '{"errors": [{"code": 4711}]}'):
-        assert "4711" not in str(document.answer(other))
+    for other in (
+        "[4711]",
+        "4711",
+        '{"errors": [4711]}',
+        '{"errors": 4711}',
+        '{"errors": [{"code": 4711}]}',
+        '{"description": {"price": 4711}}',
+        '{"errors": [{"code": "Bad", "message": {"price": 4711}}]}',
+    ):
+        assert "4711" not in str(document.answer(other, ADA))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("unitPrice 4711.50 is too much", "unitPrice … is too much"),
+        ("unitPrice 4711.5 or 4711.5000 or 4712 or 471150", "unitPrice … or … or … or …"),
+        ("mail: 'zoë+1@EXAMPLE.com' bounced", "mail: '…' bounced"),
+        (r"mail: Zo\u00eb+1@example.com", "mail: …"),
+        (f"no session {SESSION}", "no session …"),
+        ("PAYPAL-7 of merchant-7, in xx-canary", "… of …, in …"),
+        ("10 of 110 fields of f", "… of 110 fields of …"),
+        ("cart ada is not known", "cart ada is not known"),
+    ],
+)
+def test_what_rokt_says_of_the_customer_is_left_out(said: str, told: str) -> None:
+    errors = [{"code": "Bad", "message": said}]
+    assert document.answer(json.dumps({"description": "No", "errors": errors}), ADA) == f"No; Bad: {told}"
+
+
+def test_what_rokt_said_of_an_event_that_cannot_be_read_now_is_not_told() -> None:
+    assert "4711" not in str(document.answer(json.dumps({"description": "4711"}), None))
+
+
+@pytest.mark.parametrize(
+    ("key", "told", "bytes_"),
+    [(b"ada", "ada", 3), (b"ada@example.com", None, 15), (b"\xff", None, 1), (None, None, None)],
+)
+def test_a_key_is_told_where_it_is_an_id_of_the_event(key: bytes | None, told: str | None, bytes_: int | None) -> None:
+    source = replace(SOURCE, key=key)
+    shown = document.whole(letter(source, about("rejected")), None, ADA, (), group="ours", link=None)
+    assert (shown["key"], shown["keyBytes"]) == (told, bytes_)
+    unread = document.whole(letter(source, about("rejected")), None, Undecodable("no"), (), group="ours", link=None)
+    assert (unread["key"], unread["keyBytes"]) == (None, bytes_)
 
 
 def test_a_letter_is_told_whole_and_without_anything_personal() -> None:
-    event = completed(
+    given = completed(
         "ada", items=12, locale="xx-canary", attributes={"mail": "canary@example.com"}, merchantId="canary"
     )
-    source = replace(SOURCE, value=encoded(event), headers=(("shop", b"canary"), ("traceparent", b"tp")))
+    source = replace(SOURCE, value=encoded(given), headers=(("shop", b"canary"), ("traceparent", b"tp")))
     found = letter(source, about("rejected", operation="confirm", http_status=422))
     decoded = asyncio.run(Decoder({}, None).decode("orders", source.value))
     told = document.whole(found, None, decoded, (), group="ours", link="https://jaeger/{trace_id}")

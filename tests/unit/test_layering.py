@@ -13,6 +13,7 @@ CORE = (
     "worker.dlq.letter",
     "worker.dlq.marks",
     "worker.dlq.mends",
+    "worker.dlq.unquoted",
     "worker.doctor.finding",
     "worker.doctor.judging.clocks",
     "worker.doctor.judging.group",

@@ -91,8 +91,9 @@ def list_letters(
 def show(place: Place, env_file: Path | None, secrets_dir: Path | None, as_json: bool) -> None:
     """One dead letter: why it was given up, what is in it, what the ledger knows of its calls now, and what to do.
 
-    PLACE is its topic/partition/offset, as `list --each` prints it. Prices, attributes, sessions and the values of the
-    shop's own headers are not shown; of Rokt's answer, what it says and not what it quotes.
+    PLACE is its topic/partition/offset, as `list --each` prints it. Prices, attributes, sessions, the values of the
+    shop's own headers, and a key that is no id of the event are not shown; of Rokt's answer, what it says and not what
+    it quotes.
 
     Exit codes: 0 told; 1 there is no such letter, or the ledger or the brokers cannot be read; 2 wrong use or settings.
 

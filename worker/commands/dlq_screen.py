@@ -103,7 +103,7 @@ def letter(told: Mapping[str, Any]) -> list[Shown]:
         ("trace", told["traceLink"] or told["traceId"]),
         ("read from", f"{told['source']}, by group {told['group']}"),
         ("published at", told["publishedAt"]),
-        ("key", told["key"]),
+        ("key", _key(told)),
         ("headers", ", ".join(_header(each) for each in told["headers"])),
         ("event", _event(told)),
         *(("item", _item(item)) for item in (told["event"] or {}).get("items", ())[:ITEMS_SHOWN]),
@@ -179,6 +179,11 @@ def _call(told: Mapping[str, Any]) -> str:
     if told["idempotencyKey"]:
         parts.append(f"key {told['idempotencyKey']}")
     return ", ".join(part for part in parts if part)
+
+
+def _key(told: Mapping[str, Any]) -> str | None:
+    bytes_ = told["keyBytes"]
+    return told["key"] or (None if bytes_ is None else f"no id of the event ({bytes_} bytes)")
 
 
 def _header(each: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from worker.dlq.filters import cart_of, event_of, order_of
 from worker.dlq.letter import Foreign, Letter
 from worker.dlq.marks import STATES, Mark, state_of
 from worker.dlq.mends import mend
+from worker.dlq.unquoted import unquoted
 from worker.events import CartAbandoned, CheckoutCompleted, CompletedItem, Event, milliseconds
 from worker.explain.document import linked, moment
 from worker.ledger.entries import Entry
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
     from worker.dlq.redriving import Report
 
 TRACE = ("traceparent", "tracestate")
+
+
+class _Error(msgspec.Struct):
+    code: str
+    message: str
+
+
+class _Answer(msgspec.Struct):
+    """Rokt's form of an error. What it quotes (`value`) is not looked at."""
+
+    description: str = ""
+    errors: list[_Error] = []
 
 
 def row(letter: Letter, mark: Mark | None, decoded: Decoded | None, link: str | None) -> dict[str, Any]:
@@ -53,11 +66,12 @@ def whole(
     return row(letter, mark, decoded, link) | {
         "message": letter.message,
         "exception": letter.exception or None,
-        "answer": answer(letter.http_body),
+        "answer": answer(letter.http_body, event_of(decoded)),
         "source": str(letter.source),
         "publishedAt": moment(original.timestamp_ms),
         "group": letter.group,
-        "key": _text(original.key),
+        "key": _key(original.key, event_of(decoded)),
+        "keyBytes": None if original.key is None else len(original.key),
         "valueBytes": len(original.value or b""),
         "headers": headers(original.headers),
         "event": _event(decoded),
@@ -113,16 +127,18 @@ def advice(letter: Letter, mark: Mark | None, group: str) -> str:
     return mend(letter.reason, letter.http_status)
 
 
-def answer(body: str) -> str | None:
-    """Rokt's answer in its own words; the values that it quotes are left out. None where there was none."""
+def answer(body: str, event: Event | None) -> str | None:
+    """Rokt's answer in its own words; what they quote of the event is left out. None where there was none."""
     if not body:
         return None
+    if event is None:
+        return f"{len(body)} characters, of an event that cannot be read now; they stand in the header dlq.http.body"
     try:
-        told = msgspec.json.decode(body)
-        errors = [f"{each['code']}: {each['message']}" for each in told.get("errors", ())]
-        return "; ".join(part for part in (str(told.get("description", "")), *errors) if part) or None
-    except (msgspec.DecodeError, AttributeError, KeyError, TypeError):
+        told = msgspec.json.decode(body, type=_Answer)
+    except msgspec.DecodeError:
         return f"{len(body)} characters in another form than Rokt's; they stand in the header dlq.http.body"
+    said = "; ".join(part for part in (told.description, *(f"{e.code}: {e.message}" for e in told.errors)) if part)
+    return unquoted(said, event) or None
 
 
 def headers(original: Headers) -> list[dict[str, Any]]:
@@ -219,6 +235,16 @@ def _call(entry: Entry) -> dict[str, Any]:
         "outcomePublished": entry.published,
         "redone": entry.redo,
     }
+
+
+def _key(key: bytes | None, event: Event | None) -> str | None:
+    """The record's key where it is an id of the event; what another one is, and whether personal, nobody here knows."""
+    if event is None:
+        return None
+    ids = {event.event_id, cart_of(event), order_of(event)}
+    ids |= {id_ for item in event.items for id_ in (item.cart_item_id, item.item_reservation_id)}
+    text = _text(key)
+    return text if text in ids else None
 
 
 def _text(value: bytes | None) -> str | None:
