@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from structlog.typing import EventDict
 
-from infra.echo import Echo
+from infra.listening import Listening, echo
 from worker import parts, process
 from worker.record import Record
 from worker.settings import RegistrySettings
@@ -40,8 +40,9 @@ def out() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def echo() -> Iterator[Echo]:
-    with Echo() as server:
+def quoting() -> Iterator[Listening]:
+    """A server that answers with what it was sent."""
+    with Listening(echo) as server:
         yield server
 
 
@@ -92,10 +93,10 @@ def test_a_header_for_the_collector_that_is_malformed_is_not_quoted(
 
 
 def test_a_collector_that_answers_with_what_it_was_sent_is_not_quoted(
-    out: io.StringIO, echo: Echo, monkeypatch: pytest.MonkeyPatch
+    out: io.StringIO, quoting: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environ = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://user:{CANARY}@{echo.address}/{CANARY}",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://user:{CANARY}@{quoting.address}/{CANARY}",
         "OTEL_EXPORTER_OTLP_HEADERS": f"x-token={CANARY}",
     }
     for name, value in environ.items():
@@ -103,12 +104,12 @@ def test_a_collector_that_answers_with_what_it_was_sent_is_not_quoted(
     outlets = export.outlets(environ)
     outlets.tracer.start_span("a").end()
     outlets.provider.shutdown()
-    assert CANARY in echo.heard[0]
+    assert CANARY in quoting.heard[0].text
     assert [line["event"] for line in lines(out)] == ["Failed to export spans batch code: 400, reason: …"]
 
 
-def test_a_password_in_the_registrys_address_is_in_no_line(out: io.StringIO, echo: Echo) -> None:
-    registry = parts.registry(RegistrySettings(url=f"http://user:{CANARY}@{echo.address}"))
+def test_a_password_in_the_registrys_address_is_in_no_line(out: io.StringIO, quoting: Listening) -> None:
+    registry = parts.registry(RegistrySettings(url=f"http://user:{CANARY}@{quoting.address}"))
     assert registry is not None
 
     async def ask() -> None:
@@ -117,7 +118,7 @@ def test_a_password_in_the_registrys_address_is_in_no_line(out: io.StringIO, ech
         await registry.close()
 
     asyncio.run(ask())
-    assert "Authorization: Basic" in echo.heard[0]
+    assert "authorization: Basic" in quoting.heard[0].text
     assert lines(out)
     assert CANARY not in out.getvalue()
 
