@@ -1009,6 +1009,21 @@ def test_no_credential_is_in_the_text_of_the_clients_own_parts() -> None:
     run(main)
 
 
+@pytest.mark.parametrize("status", [302, 401, 409, 422, 429, 500])
+def test_a_refusal_that_quotes_the_api_key_is_kept_without_it(status: int) -> None:
+    async def quote(wire: Wire, request: Request) -> None:
+        await wire.answer(status, f"these came: {request.headers}".encode())
+
+    async def main() -> None:
+        async with rokt(api_key=CANARY) as it:
+            answer = await it.attempt(CALL, quote)
+            assert not isinstance(answer, Accepted)
+            assert "('rokt-api-key', '(not shown)')" in answer.body
+            assert CANARY not in answer.body
+
+    run(main)
+
+
 # --- Other credentials
 
 

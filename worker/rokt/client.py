@@ -25,6 +25,9 @@ from worker.rokt.transport import CONNECTED
 from worker.telemetry import names
 from worker.telemetry.tracing import Tracing, failed
 
+KEY_LENGTH = 8
+"""Shorter ones are no secret, and may be anything else in a text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -161,8 +164,9 @@ class RoktClient:
         finally:
             if response is not None:
                 await response.aclose()
-        hold = response.headers.get("retry-after") if response.status_code >= 400 else None
-        return Exchange(response.status_code, bytes(content), unread, hold)
+        status, body = response.status_code, bytes(content)
+        hold = response.headers.get("retry-after") if status >= 400 else None
+        return Exchange(status, body if status < 300 else _without_key(body, request), unread, hold)
 
     async def _read(self, response: httpx.Response, content: bytearray) -> str | None:
         """Reads the body, decompressed; says why when it did not get to its end."""
@@ -172,6 +176,12 @@ class RoktClient:
             if len(content) > self._access.max_response_bytes:
                 return "the answer's body is too large"
         return None
+
+
+def _without_key(body: bytes, request: httpx.Request) -> bytes:
+    """A refusal is kept in dead letters; a gateway's may quote the headers that it was sent."""
+    key = request.headers["rokt-api-key"].encode()
+    return body.replace(key, b"(not shown)") if len(key) >= KEY_LENGTH else body
 
 
 def _mark(span: Span, came: Exchange) -> None:
