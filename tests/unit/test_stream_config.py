@@ -119,3 +119,9 @@ def test_a_property_that_the_client_does_not_take_stops_the_start_without_showin
         config.check(consumer(**properties), producer(**properties))
     assert "WORKER_KAFKA__PROPERTIES" in str(error.value)
     assert CANARY not in str(error.value)
+
+
+def test_a_client_that_is_to_say_nothing_says_nothing_of_what_debug_asks_for() -> None:
+    made = config.quiet(consumer(debug="conf"))
+    assert made["log_level"] == 0
+    assert not {"debug", "logger"} & made.keys()

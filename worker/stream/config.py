@@ -92,8 +92,8 @@ def reading_config(kafka: KafkaSettings, log: FilteringBoundLogger) -> dict[str,
 
 
 def quiet(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, of a client that says nothing by itself."""
-    return {name: value for name, value in given.items() if name != "logger"} | {"log_level": 0}
+    """The same, of a client that says nothing by itself; what `debug` asks for would be said in spite of the level."""
+    return {name: value for name, value in given.items() if name not in ("logger", "debug")} | {"log_level": 0}
 
 
 def check(consumer: Mapping[str, Any], producer: Mapping[str, Any]) -> None:
