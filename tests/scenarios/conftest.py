@@ -34,3 +34,4 @@ def worker(broker: Broker, rokt: Rokt, tmp_path: Path) -> Iterator[Worker]:
     yield process
     process.end()
     assert "Traceback" not in process.output(), process.output()[-3000:]
+    assert not process.lines("worker.defect")
