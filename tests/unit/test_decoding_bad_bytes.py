@@ -290,3 +290,38 @@ def test_no_price_of_an_invalid_event_is_in_the_message(price: str) -> None:
             | {"items": [{"cartItemId": "i", "quantity": 1, "unitPrice": msgspec.Raw(written.encode())}]}
         )
         assert price[:6] not in told_of(raw)
+
+
+NAMES = ("eventId", "eventType", "occurredAt", "cartId", "orderId", "roktSessionId", "locale", "items", "attributes")
+INNER = ("cartItemId", "itemReservationId", "quantity", "unitPrice", "totalPrice", CANARY)
+QUOTABLE = st.recursive(
+    st.sampled_from([CANARY, f"{CANARY}\n", f"{CANARY}\x00", CANARY * 99, 7431.99, "7431.99", 7431990000, None, True]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(INNER), inner, max_size=4),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.dictionaries(st.sampled_from((*NAMES, CANARY)), QUOTABLE, max_size=4),
+    st.sampled_from(["CheckoutCompleted", "OrderCancelled", "CartAbandoned"]),
+    st.floats(0, 1),
+    st.sampled_from([b"", CANARY.encode(), b"\xff" + CANARY.encode()]),
+)
+def test_whatever_is_wrong_with_json_nothing_of_it_is_in_the_message(
+    wrong: dict[str, object], kind: str, kept: float, behind: bytes
+) -> None:
+    whole = json.dumps(json.loads(JSON) | {"eventType": kind} | wrong).encode()
+    for value in (whole, whole[: int(len(whole) * kept)] + behind):
+        found = decoded(value)
+        if isinstance(found, Undecodable | InvalidEvent):
+            assert CANARY not in found.message + found.exception
+            assert "7431" not in found.message + found.exception
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(5, len(AVRO)), st.integers(5, len(AVRO)), st.sampled_from([b"", b"\x18", b"\x30", b"\x02"]))
+def test_whatever_is_wrong_with_avro_nothing_of_it_is_in_the_message(start: int, end: int, length: bytes) -> None:
+    found = decoded(AVRO[:start] + length + CANARY.encode() + AVRO[end:])
+    if isinstance(found, Undecodable | InvalidEvent):
+        assert CANARY not in found.message + found.exception
