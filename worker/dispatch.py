@@ -171,6 +171,9 @@ class Dispatcher:
             for work in works:
                 self._left(work)
             return False
+        except Exception:
+            self._stop_reading(assignment, works)
+            return False
         self._repeating = bool(settled)
         for work in works:
             if work.record.offset in settled:
@@ -190,9 +193,7 @@ class Dispatcher:
             self._left(work)
             return None
         except Exception:
-            assignment.defective = True  # its cart is not known, so what is behind it in the partition must wait
-            assignment.unread.clear()
-            self._held(work)
+            self._stop_reading(assignment, [work])
             return None
         return work
 
@@ -280,6 +281,13 @@ class Dispatcher:
         if work.span.is_recording():
             work.span.end()
         self._log.info(names.LOG_ABANDONED, **work.place, waited_for=work.waits_for)
+
+    def _stop_reading(self, assignment: Assignment, works: Sequence[Work]) -> None:
+        """A defect before the carts of these are known, so what is behind them in the partition must wait."""
+        assignment.defective = True
+        assignment.unread.clear()
+        for work in works:
+            self._held(work)
 
     def _held(self, work: Work) -> None:
         """A defect: this event stops, and those behind it, until a restart; it is not lost and not committed."""
