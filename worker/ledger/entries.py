@@ -1,7 +1,8 @@
 """What stands in the ledger of a call, what is asked of it, and what it answers: values. Pure.
 
 Times are the database's, in milliseconds since 1970. No price and no data of a customer stands here; a request's body
-is kept as a hash, to tell whether the same key comes with another body.
+is kept as a hash, to tell whether the same key comes with another body. What Rokt said to a call that it refused is
+kept as it came until its dead letter is written (`Entry.death`).
 """
 
 from __future__ import annotations
