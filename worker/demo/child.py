@@ -45,6 +45,7 @@ def environment(given: Mapping[str, str], brokers: str, rokt_url: str, otlp_url:
         "OTEL_EXPORTER_OTLP_ENDPOINT": otlp_url,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_BSP_SCHEDULE_DELAY": "500",
+        "OTEL_METRICS_EXPORTER": "none",
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
     }
