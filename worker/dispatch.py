@@ -7,7 +7,7 @@ on each goes its own way. Lives on the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -27,18 +27,6 @@ from worker.work import Work
 
 BREATH = 50
 GROUP = 250
-
-
-@dataclass(frozen=True, slots=True)
-class Stall:
-    """A partition that goes no further: the event that holds it, and what that waits for."""
-
-    topic: str
-    partition: int
-    offset: int
-    cart_id: str | None
-    waits_for: str
-    seconds: float
 
 
 @dataclass(eq=False, slots=True)
@@ -130,18 +118,6 @@ class Dispatcher:
                 task.cancel()
         while under_way := _tasks(assignments):
             await asyncio.wait(under_way)
-
-    def stalls(self, assignments: Iterable[Assignment], seconds: float) -> list[Stall]:
-        """The partitions that have waited for one event for longer than this."""
-        now = self._clock()
-        found: list[Stall] = []
-        for assignment in assignments:
-            blocking = assignment.blocking()
-            if blocking is not None and now - blocking[1] >= seconds:
-                work, since = blocking
-                place = (work.record.topic, work.record.partition, work.record.offset)
-                found.append(Stall(*place, work.cart_id, work.waits_for, now - since))
-        return found
 
     async def _read(self, assignment: Assignment) -> None:
         """Decodes what was read, and lines it up. While old events come again, those are passed by the group."""

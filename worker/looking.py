@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 from worker.dispatch import Dispatcher
 from worker.gate.gate import Gate
+from worker.gauges import GAUGES
 from worker.ledger.ledger import Ledger
 from worker.settings import Settings
+from worker.stalls import stalled
 from worker.state import State, of_partition
 from worker.stream.brokers import Brokers
 from worker.stream.consumer import ConsumerThread
@@ -21,7 +23,6 @@ from worker.stream.retention import Retention
 from worker.surroundings import Surroundings
 from worker.telemetry import instruments, names
 from worker.telemetry.export import Outlets
-from worker.telemetry.gauges import GAUGES
 from worker.telemetry.instruments import Instrument
 from worker.telemetry.meters import Labels
 from worker.telemetry.metrics import Constants, Metrics, Read
@@ -61,7 +62,7 @@ class Looking:
             partitions=[of_partition(a, ends.get(a.key), clock=clock, now_ms=now_ms) for a in assigned],
             under_way=self.dispatcher.under_way,
             lanes=self.dispatcher.lanes,
-            stalls=self.dispatcher.stalls(assigned, self.stall_seconds),
+            stalls=stalled(assigned, self.stall_seconds, clock=clock),
             retention_left_seconds=None if retention is None else retention.left_seconds,
             records_lost=self.losses.records,
         )

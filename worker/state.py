@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.dispatch import Stall
 from worker.gate.gate import GateState
+from worker.stalls import Stall
 from worker.stream.assignment import Assignment
 
 

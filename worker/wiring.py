@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,14 +13,13 @@ from typing import TYPE_CHECKING
 from opentelemetry.trace import Tracer
 from structlog.typing import FilteringBoundLogger
 
-from worker import parts
+from worker import parts, terms
 from worker.calling import Calling
 from worker.decode.decoder import Decoder
 from worker.dispatch import Dispatcher
 from worker.gate.gate import Gate
 from worker.gate.quota import Quota, Slots
-from worker.gate.traffic import Rules
-from worker.ledger.ledger import Ledger, Terms
+from worker.ledger.ledger import Ledger
 from worker.looking import Looking
 from worker.pipeline import Pipeline
 from worker.rereading import Credentials
@@ -34,7 +32,7 @@ from worker.stream import config
 from worker.stream.brokers import Brokers
 from worker.stream.cluster import Cluster
 from worker.stream.consumer import ConsumerThread, OnLoop
-from worker.stream.consumption import Consumption, Dispatch, Pace
+from worker.stream.consumption import Consumption, Dispatch
 from worker.stream.losses import Losses
 from worker.stream.outcomes import AvroOutcomes, JsonOutcomes
 from worker.stream.pauses import Limits
@@ -50,10 +48,6 @@ from worker.urgency import asked_by, kind_in
 if TYPE_CHECKING:
     from worker.decode.registry import Registry
 
-REPEAT_SECONDS = 30.0
-REVOKE_SHARE = 0.5
-ASK_SECONDS = 5.0
-PRUNE_ROWS = 500
 QUOTA_PAUSES = (0.1, 2.0)
 LEDGER = "ledger"
 
@@ -115,7 +109,7 @@ def core(
     """
     kafka, retry = settings.kafka, settings.retry
     tracing = Tracing(tracer, group=group or kafka.group_id, link_producer=settings.tracing.producer_context == "link")
-    brokers = Brokers(log, REPEAT_SECONDS)
+    brokers = Brokers(log, terms.REPEAT_SECONDS)
     producer_config = config.producer_config(kafka, log, brokers.trouble)
     config.check(config.consumer_config(kafka, log, brokers.trouble), producer_config)
     backoff = Backoff(retry.initial_seconds, retry.max_seconds)
@@ -156,7 +150,7 @@ def build(
         meters=made.around.meters,
     )
     loop = asyncio.get_running_loop()
-    losses = Losses(log, ask_seconds=ASK_SECONDS)
+    losses = Losses(log, ask_seconds=terms.ASK_SECONDS)
     consumption = consuming(settings, made, OnLoop(dispatcher, loop), losses, log)
     retention = _retention(settings, consumption, losses, log)
     consumer = ConsumerThread(consumer_config, consumption, brokers=brokers, loop=loop, ended=ended)
@@ -181,15 +175,7 @@ def _quota(settings: Settings, ledger: Ledger, ready: Callable[[], None]) -> Quo
 
 
 def _gate(settings: Settings, quota: Slots | None, log: FilteringBoundLogger) -> Gate:
-    rokt, retry, circuit = settings.rokt, settings.retry, settings.circuit
-    rules = Rules(
-        max_concurrency=rokt.max_concurrency,
-        max_attempts=retry.max_attempts,
-        rejections=circuit.rejections,
-        probe=Backoff(circuit.probe_initial_seconds, circuit.probe_max_seconds),
-        denied=Backoff(retry.denied_initial_seconds, retry.denied_max_seconds),
-    )
-    return Gate(rules, clock=time.monotonic, notify=teller(log), quota=quota)
+    return Gate(terms.of_gate(settings), clock=time.monotonic, notify=teller(log), quota=quota)
 
 
 def consuming(
@@ -216,7 +202,7 @@ def consuming(
         now_ms=_now_ms,
         held=held,
         limits=Limits(settings.kafka.max_gap_records, settings.kafka.max_bytes, kinds),
-        pace=_pace(settings),
+        pace=terms.of_consumption(settings),
         beginning=config.beginning(settings.kafka),
         losses=losses,
         log=log,
@@ -227,7 +213,7 @@ def consuming(
 def _retention(settings: Settings, consumption: Consumption, losses: Losses, log: FilteringBoundLogger) -> Retention:
     kafka = settings.kafka
     return Retention(
-        Cluster(config.admin_config(kafka, log), seconds=ASK_SECONDS),
+        Cluster(config.admin_config(kafka, log), seconds=terms.ASK_SECONDS),
         consumption.assignments,
         losses,
         check_seconds=kafka.retention_check_seconds,
@@ -275,29 +261,7 @@ def _pipeline(
 
 
 def _ledger(settings: Settings, around: Surroundings) -> Ledger:
-    terms = Terms(
-        owner=str(uuid.uuid4()),
-        lease_seconds=parts.lease_seconds(settings),
-        group=settings.ledger.group_requests,
-        retention_days=settings.ledger.retention_days,
-        prune_rows=PRUNE_ROWS,
-        prune_seconds=settings.ledger.prune_seconds,
-    )
-    return Ledger(parts.store(settings.ledger), terms, around)
-
-
-def _pace(settings: Settings) -> Pace:
-    kafka, drain = settings.kafka, settings.shutdown.drain_seconds
-    return Pace(
-        batch=kafka.batch_records,
-        poll_seconds=kafka.poll_seconds,
-        commit_seconds=kafka.commit_seconds,
-        commit_records=kafka.commit_records,
-        ask_seconds=ASK_SECONDS,
-        revoke_seconds=min(drain, config.max_poll_interval_seconds(kafka) * REVOKE_SHARE),
-        drain_seconds=drain,
-        repeat_seconds=REPEAT_SECONDS,
-    )
+    return Ledger(parts.store(settings.ledger), terms.of_ledger(settings), around)
 
 
 def _now() -> datetime:

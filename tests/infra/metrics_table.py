@@ -18,13 +18,13 @@ if __name__ == "__main__":
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
+from worker.gauges import CIRCUITS
 from worker.keys import Operation
 from worker.looking import constants
 from worker.replay.request import Part
 from worker.settings import KafkaSettings, RoktSettings, Settings
 from worker.stream.pauses import END, GAP, MEMORY, UNKNOWN
 from worker.telemetry import export, instruments
-from worker.telemetry.gauges import CIRCUITS
 from worker.telemetry.instruments import Instrument
 from worker.telemetry.meters import Meters
 from worker.telemetry.metrics import Metrics, Read

@@ -14,6 +14,7 @@ from worker.decode.decoder import Decoded
 from worker.dispatch import Dispatcher
 from worker.pipeline import Pipeline
 from worker.record import Record
+from worker.stalls import stalled
 from worker.stream.assignment import Assignment
 from worker.telemetry.meters import Count, Meters
 from worker.work import Work
@@ -57,6 +58,6 @@ def test_a_defect_before_the_cart_is_known_stops_the_partition_and_is_told(where
     assert meters.held.read() == [Count(("orders",), struck)]
     assert assignment.defective
     assert assignment.committable is None
-    assert dispatcher.stalls([assignment], 0.0)
+    assert stalled([assignment], 0.0, clock=loop.time())
     assert failures == []
     loop.close()

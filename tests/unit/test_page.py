@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from worker.dispatch import Stall
 from worker.gate.circuit import OpenCircuit
 from worker.gate.gate import GateState
 from worker.page import About, shown
+from worker.stalls import Stall
 from worker.state import PartitionState, State
 from worker.telemetry.recent import KEPT, Recent, recently
 

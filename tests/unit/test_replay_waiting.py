@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from worker.dispatch import Stall
 from worker.gate.circuit import OpenCircuit
 from worker.gate.gate import GateState
 from worker.replay.waiting import Standing, waits_for
+from worker.stalls import Stall
 
 GATE = GateState((), {}, {"confirm": 3}, 0, 0.0, None)
 FINE = Standing(GATE, False, False, True, 2, 0.0, (), ())

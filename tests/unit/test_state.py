@@ -8,11 +8,11 @@ import pytest
 
 from worker.gate.circuit import OpenCircuit
 from worker.gate.gate import GateState
+from worker.gauges import GAUGES
 from worker.record import Record
 from worker.state import PartitionState, State, of_partition
 from worker.stream.assignment import Assignment
 from worker.telemetry import instruments
-from worker.telemetry.gauges import GAUGES
 from worker.work import Work
 
 NOW_MS = 1_000_000

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
 
-from worker import process, wiring
+from worker import process, terms, wiring
 from worker.dispatch import Dispatcher
 from worker.errors import CannotReplay, WorkerError
 from worker.gate.both import Both
@@ -33,6 +33,7 @@ from worker.replay.request import Progress as Told
 from worker.replay.selecting import Selecting
 from worker.retry import Backoff
 from worker.settings import Settings
+from worker.stalls import stalled
 from worker.stream import config
 from worker.stream.assignment import Assignment
 from worker.stream.consumer import ConsumerThread
@@ -148,7 +149,7 @@ def _standing(replay: _Replay, stall_seconds: float) -> waiting.Standing:
         joined=replay.consumption.joined,
         stretches=sum(not a.over or a.gap > 0 for a in assigned),
         behind_others_seconds=0.0 if refused_since is None else time.monotonic() - refused_since,
-        stalls=replay.dispatcher.stalls(assigned, stall_seconds),
+        stalls=stalled(assigned, stall_seconds, clock=time.monotonic()),
         short=[(f"{a.topic}/{a.partition}", end) for a in assigned if (end := _short_end(a)) is not None],
     )
 
@@ -195,7 +196,7 @@ def _build(
         tell=reading.tell,
         repeating=True,
     )
-    losses = Losses(log, ask_seconds=wiring.ASK_SECONDS, tell=reading.lost)
+    losses = Losses(log, ask_seconds=terms.ASK_SECONDS, tell=reading.lost)
     dispatch = consuming.OnLoop(dispatcher, reading, loop)
     consumption = wiring.consuming(settings, core, dispatch, losses, log, topics=plan.topics, take=reading.take)
     properties = consuming.consumer_config(kafka, plan.name, log, core.brokers.trouble)

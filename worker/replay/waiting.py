@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from worker.dispatch import Stall
 from worker.gate.gate import GateState
+from worker.stalls import Stall
 
 BEHIND_OTHERS_SECONDS: Final = 1.0
 
