@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -22,6 +23,10 @@ from worker.topics.needed import Needed
 T = TypeVar("T")
 
 CHECK: Final = "brokers"
+PASSING: Final = ("NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS")
+"""Said while brokers agree on who keeps a group; a client is to ask again (Kafka protocol, "Error Codes")."""
+TRIES: Final = 10
+AGAIN_SECONDS: Final = 0.3
 NO_GROUP: Final = ("GROUP_ID_NOT_FOUND", "_UNSUPPORTED_FEATURE")  # the latter: an embedded broker
 
 
@@ -60,9 +65,13 @@ def _group(brokers: Administrator, overview: Overview, settings: Settings, neede
 
 
 def _described(brokers: Administrator, name: str) -> Group | KafkaError:
-    described: Any = brokers.answer(
-        brokers.admin.describe_consumer_groups([name], request_timeout=brokers.seconds)[name]
-    )
+    described: Any = None
+    for _ in range(TRIES):
+        asked = brokers.admin.describe_consumer_groups([name], request_timeout=brokers.seconds)
+        described = brokers.answer(asked[name])
+        if not (isinstance(described, KafkaError) and described.name() in PASSING):
+            break
+        time.sleep(AGAIN_SECONDS)
     if isinstance(described, KafkaError):
         return Group(False, ()) if described.name() in NO_GROUP else described
     members = tuple(
