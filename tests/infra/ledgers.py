@@ -25,6 +25,7 @@ TIMES = {
     "owners": ("until_ms",),
     "budgets": ("next_us", "at_us"),
     "notes": ("changed_at_ms",),
+    "transactions": ("until_ms", "changed_at_ms"),
 }
 
 
@@ -98,7 +99,7 @@ class Sqlite:
         self.sql("PRAGMA user_version = 1000")
 
     def go_back(self) -> None:
-        for table in ("kept", "notes", "budgets"):
+        for table in ("transactions", "kept", "notes", "budgets"):
             self.sql(f"DROP TABLE {table}")
         for column in ("redo", "span_id"):
             self.sql(f"ALTER TABLE calls DROP COLUMN {column}")

@@ -9,19 +9,24 @@ from typing import TypeVar
 from worker.carts import Order, Reservation
 from worker.errors import WorkerError
 from worker.ledger.budgets import Budget, Reserved, reserved
+from worker.ledger.entering import Claimed, answers, first_asked, free, milliseconds
 from worker.ledger.entries import Before, Entry, Request, Touched, touched
 from worker.ledger.notes import Searched, mark, packed, unpacked
 from worker.ledger.page import Page, Reply
 
+K = TypeVar("K", str, bytes)
 T = TypeVar("T")
 
 DAY_MS = 24 * 60 * 60 * 1000
-VERSION = 4
+VERSION = 6
 
 
 @dataclass(slots=True)
 class Shelf:
-    """What outlives its workers. `now_ms` is its clock; `changed_ms` has when each row was written, by table and id."""
+    """What outlives its workers. `now_ms` is its clock; `changed_ms` has when each row was written, by table and id.
+
+    Of a transaction that is claimed it has whose it is, and until when; of one that is entered None.
+    """
 
     now_ms: Callable[[], int]
     calls: dict[str, Entry] = field(default_factory=dict)
@@ -29,9 +34,10 @@ class Shelf:
     orders: dict[str, Order] = field(default_factory=dict)
     owners: dict[str, int] = field(default_factory=dict)
     budgets: dict[str, Budget] = field(default_factory=dict)
-    changed_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    changed_ms: dict[tuple[str, str | bytes], int] = field(default_factory=dict)
     notes: list[tuple[bytes, str, int]] = field(default_factory=list)
     kept: dict[str, dict[int, str]] = field(default_factory=dict)
+    transactions: dict[bytes, tuple[str, int] | None] = field(default_factory=dict)
     version: int = VERSION
 
     def live(self) -> frozenset[str]:
@@ -115,6 +121,28 @@ class MemoryStore:
         """See `Store.drop`."""
         self._shelf.kept[room] = {n: v for n, v in self._shelf.kept.get(room, {}).items() if n >= below}
 
+    async def claim(self, asked: Sequence[tuple[bytes, str]], seconds: float) -> list[Claimed]:
+        """See `Store.claim`."""
+        now_ms, firsts, rows = self._shelf.now_ms(), first_asked(asked), self._shelf.transactions
+        until = {id_: row[1] if (row := rows[id_]) else None for id_ in firsts if id_ in rows}
+        mine = free(firsts, until, now_ms)
+        for id_ in mine:
+            self._write_transaction(id_, (firsts[id_], now_ms + milliseconds(seconds)))
+        return answers(asked, mine, until, now_ms, seconds)
+
+    async def entered(self, asked: Sequence[tuple[bytes, str]]) -> None:
+        """See `Store.entered`."""
+        for id_, _ in asked:
+            if self._shelf.transactions.get(id_, ()) is not None:
+                self._write_transaction(id_, None)
+
+    async def release(self, asked: Sequence[tuple[bytes, str]]) -> None:
+        """See `Store.release`."""
+        for id_, owner in asked:
+            row = self._shelf.transactions.get(id_)
+            if row is not None and row[0] == owner:
+                del self._shelf.transactions[id_], self._shelf.changed_ms["transactions", id_]
+
     async def prune(self, days: int, limit: int) -> int:
         """See `Store.prune`."""
         shelf, live = self._shelf, self._shelf.live()
@@ -124,10 +152,12 @@ class MemoryStore:
         calls = self._take_out("calls", shelf.calls, lambda call: _passed(call, live), days, limit)
         reservations = self._take_out("reservations", shelf.reservations, lambda r: r.owner not in live, days, limit)
         orders = self._take_out("orders", shelf.orders, lambda order: _idle(order, live), days, limit)
-        cutoff = shelf.now_ms() - (days + 1) * DAY_MS
+        now = shelf.now_ms()
+        entered = self._take_out("transactions", shelf.transactions, lambda t: t is None or t[1] <= now, days, limit)
+        cutoff = now - (days + 1) * DAY_MS
         noted = len(shelf.notes)
         shelf.notes[:limit] = [note for note in shelf.notes[:limit] if note[-1] >= cutoff]
-        return len(gone) + calls + reservations + orders + noted - len(shelf.notes)
+        return len(gone) + calls + reservations + orders + entered + noted - len(shelf.notes)
 
     async def attach(self) -> None:
         """See `Store.attach`."""
@@ -158,7 +188,11 @@ class MemoryStore:
     async def close(self) -> None:
         """The shelf stays."""
 
-    def _take_out(self, table: str, rows: dict[str, T], passed: Callable[[T], bool], days: int, limit: int) -> int:
+    def _write_transaction(self, id_: bytes, row: tuple[str, int] | None) -> None:
+        self._shelf.transactions[id_] = row
+        self._shelf.changed_ms["transactions", id_] = self._shelf.now_ms()
+
+    def _take_out(self, table: str, rows: dict[K, T], passed: Callable[[T], bool], days: int, limit: int) -> int:
         changed, cutoff = self._shelf.changed_ms, self._shelf.now_ms() - days * DAY_MS
         doomed = [id_ for id_, row in rows.items() if changed[table, id_] < cutoff and passed(row)][:limit]
         for id_ in doomed:

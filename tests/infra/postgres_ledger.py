@@ -22,6 +22,7 @@ TIMES: Final = {
     "ledger_owners": ("until_ms",),
     "ledger_budgets": ("next_us", "at_us"),
     "ledger_notes": ("created_at_ms",),
+    "ledger_transactions": ("until_ms", "created_at_ms", "changed_at_ms"),
 }
 
 
@@ -44,7 +45,7 @@ class PostgresLedger:
         self.sql("INSERT INTO ledger_schema (version) VALUES (1000)")
 
     def go_back(self) -> None:
-        for table in ("kept", "notes", "budgets"):
+        for table in ("transactions", "kept", "notes", "budgets"):
             self.sql(f"DROP TABLE ledger_{table}")
         for column in ("redo", "span_id"):
             self.sql(f"ALTER TABLE ledger_calls DROP COLUMN {column}")

@@ -6,6 +6,7 @@ from infra.ledger_clerk import on_loop
 from infra.ledgers import opened
 from infra.postgres import Postgres
 from infra.postgres_ledger import PostgresLedger
+from worker.ledger import postgres_entering as entering
 from worker.ledger import postgres_sql as sql
 from worker.ledger.postgres import PostgresStore
 from worker.ledger.store import Store
@@ -19,7 +20,7 @@ def database(postgres: Postgres) -> PostgresLedger:
 @on_loop
 async def test_what_is_old_is_found_by_an_index(database: PostgresLedger) -> None:
     async with opened(database) as store:
-        for table, statement in zip(("calls", "reservations", "orders"), sql.PRUNE, strict=False):
+        for table, statement in zip(("calls", "reservations", "orders", "transactions"), sql.PRUNE, strict=False):
             plan = await explained(store, statement.replace("$1", "1").replace("$2", "100"))
             assert f"Index Scan using ledger_{table}_by_age" in plan
             assert "Index Cond: (created_at_ms <" in plan
@@ -70,6 +71,20 @@ async def test_notes_are_gone_through_and_taken_out_by_their_age(database: Postg
         assert "Index Cond: ((created_at_ms <" in plan
         assert "Tid Scan on ledger_notes" in plan
         assert "Seq Scan on ledger_notes" not in plan
+
+
+@on_loop
+async def test_transactions_are_found_by_their_digests(database: PostgresLedger) -> None:
+    async with opened(database) as store:
+        by_id, on_conflict = "Index Cond: (id = ANY", "Conflict Arbiter Indexes: ledger_transactions_pkey"
+        statements = ((entering.CLAIM, by_id), (entering.ENTER, on_conflict), (entering.RELEASE, by_id))
+        for statement, found in statements:
+            values = {"$1": "'{a,b}'", "$2": "'{anna,bert}'", "$3": "1"}
+            for parameter, value in values.items():
+                statement = statement.replace(parameter, value)
+            plan = await explained(store, statement)
+            assert found in plan
+            assert "Seq Scan on ledger_transactions" not in plan
 
 
 async def explained(store: Store, statement: str) -> str:

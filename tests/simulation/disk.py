@@ -11,6 +11,7 @@ from infra.memory_ledger import MemoryStore, Shelf
 from simulation.processes import Process
 from worker.errors import LedgerUnavailable
 from worker.ledger.budgets import Reserved
+from worker.ledger.entering import Claimed
 from worker.ledger.entries import Before, Request, Touched
 from worker.ledger.notes import Searched
 from worker.ledger.page import Page, Reply
@@ -75,6 +76,15 @@ class SimulatedStore:
 
     async def drop(self, room: str, below: int) -> None:
         await self._asked("drop", lambda: self._store.drop(room, below))
+
+    async def claim(self, asked: Sequence[tuple[bytes, str]], seconds: float) -> list[Claimed]:
+        return await self._asked("claim", lambda: self._store.claim(asked, seconds))
+
+    async def entered(self, asked: Sequence[tuple[bytes, str]]) -> None:
+        await self._asked("entered", lambda: self._store.entered(asked))
+
+    async def release(self, asked: Sequence[tuple[bytes, str]]) -> None:
+        await self._asked("release", lambda: self._store.release(asked))
 
     async def prune(self, days: int, limit: int) -> int:
         return await self._asked("prune", lambda: self._store.prune(days, limit))

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from worker.errors import LedgerUnavailable, WorkerError
+from worker.ledger import postgres_entering as entering
 from worker.ledger import postgres_sql as sql
 from worker.ledger.budgets import Reserved
+from worker.ledger.entering import Claimed
 from worker.ledger.entries import Before, Published, Request, Touched, apart, touched
 from worker.ledger.notes import Searched, mark, unpacked
 from worker.ledger.page import Page, Reply
@@ -109,6 +112,18 @@ class PostgresStore:
     async def drop(self, room: str, below: int) -> None:
         """See `Store.drop`."""
         await self._connections.use(lambda connection: connection.execute(sql.DROP, room, below))
+
+    async def claim(self, asked: Sequence[tuple[bytes, str]], seconds: float) -> list[Claimed]:
+        """See `Store.claim`."""
+        return await self._unhindered(partial(entering.claim, tuple(asked), seconds))
+
+    async def entered(self, asked: Sequence[tuple[bytes, str]]) -> None:
+        """See `Store.entered`."""
+        await self._unhindered(partial(entering.enter, tuple(asked)))
+
+    async def release(self, asked: Sequence[tuple[bytes, str]]) -> None:
+        """See `Store.release`."""
+        await self._unhindered(partial(entering.release, tuple(asked)))
 
     async def prune(self, days: int, limit: int) -> int:
         """Deletes what is older, a step of each table; what another worker has in hand is left for later."""

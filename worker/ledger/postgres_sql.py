@@ -102,11 +102,13 @@ _PRUNE: Final = """
 _LIVE: Final = f"EXISTS (SELECT FROM ledger_owners AS live WHERE live.until_ms > {_SINCE} AND {{theirs}})"
 _THEIRS: Final = _LIVE.format(theirs="live.id = old.owner")
 # What may go once it is old: not what waits to be published, nor what a worker that is alive has under way, since an
-# outage of Rokt may outlast the retention. That an order's JSON has the worker's id in it is near enough.
+# outage of Rokt may outlast the retention, nor a claim that is not over. That an order's JSON has the worker's id in it
+# is near enough.
 _PASSED: Final = {
     "calls": ("key", f"CASE WHEN status IS NULL THEN NOT {_THEIRS} ELSE published END"),
     "reservations": ("id", f"NOT {_THEIRS}"),
     "orders": ("id", f"NOT {_LIVE.format(theirs='position(live.id IN old.under_way) > 0')}"),
+    "transactions": ("id", f"coalesce(old.until_ms, 0) <= {_SINCE}"),
 }
 _BY_AGE: Final = {"begun": "created_at_ms", "changed": "changed_at_ms", "now": _SINCE}
 PRUNE: Final = (

@@ -97,4 +97,14 @@ VERSIONS: Final = (
     );
     """,
     "ALTER TABLE ledger_calls ADD COLUMN span_id text;",
+    """
+    CREATE TABLE ledger_transactions (
+        id bytea PRIMARY KEY,
+        owner text,
+        until_ms bigint,
+        created_at_ms bigint NOT NULL,
+        changed_at_ms bigint NOT NULL
+    ) WITH (fillfactor = 75);
+    CREATE INDEX ledger_transactions_by_age ON ledger_transactions (created_at_ms);
+    """,
 )

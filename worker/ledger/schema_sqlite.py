@@ -86,4 +86,14 @@ VERSIONS: Final[tuple[Script, ...]] = (
         """,
     ),
     ("ALTER TABLE calls ADD COLUMN span_id TEXT",),
+    (
+        """
+        CREATE TABLE transactions (
+            id BLOB NOT NULL PRIMARY KEY,
+            owner TEXT,
+            until_ms INTEGER,
+            changed_at_ms INTEGER NOT NULL
+        )
+        """,
+    ),
 )

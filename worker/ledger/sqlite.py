@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from worker.errors import LedgerUnavailable
-from worker.ledger import sqlite_kept
+from worker.ledger import sqlite_entering, sqlite_kept
 from worker.ledger.aside import Aside
 from worker.ledger.budgets import Budget, Reserved, reserved
+from worker.ledger.entering import Claimed
 from worker.ledger.entries import Before, Request, Touched, apart, touched
 from worker.ledger.notes import Searched, mark, packed
 from worker.ledger.page import Page, Reply
@@ -95,7 +96,7 @@ class SqliteStore:
     ) -> Reserved:
         """See `Store.reserve`. The time is this machine's."""
         do = partial(_reserve, name, (count, interval_us, lead_us, max_ahead_us), spare)
-        return await self._done(partial(self._file.write, do, lasting=False))
+        return await self._write(do, lasting=False)
 
     async def kept(self, room: str, first: int, last: int) -> dict[int, str]:
         """See `Store.kept`."""
@@ -112,6 +113,18 @@ class SqliteStore:
     async def drop(self, room: str, below: int) -> None:
         """See `Store.drop`."""
         await self._write(partial(sqlite_kept.drop, room, below))
+
+    async def claim(self, asked: Sequence[tuple[bytes, str]], seconds: float) -> list[Claimed]:
+        """See `Store.claim`. A power cut that takes a claim back takes its owner, too."""
+        return await self._write(partial(sqlite_entering.claim, tuple(asked), seconds), lasting=False)
+
+    async def entered(self, asked: Sequence[tuple[bytes, str]]) -> None:
+        """See `Store.entered`."""
+        await self._write(partial(sqlite_entering.enter, tuple(asked)))
+
+    async def release(self, asked: Sequence[tuple[bytes, str]]) -> None:
+        """See `Store.release`."""
+        await self._write(partial(sqlite_entering.release, tuple(asked)), lasting=False)
 
     async def prune(self, days: int, limit: int) -> int:
         """See `Store.prune`. Asked again and again it goes through the whole table, oldest rows first."""
@@ -142,8 +155,8 @@ class SqliteStore:
     async def _read(self, do: Callable[[sqlite3.Connection], T]) -> T:
         return await self._done(partial(self._file.read, do))
 
-    async def _write(self, do: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._done(partial(self._file.write, do))
+    async def _write(self, do: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> T:
+        return await self._done(partial(self._file.write, do, lasting=lasting))
 
     async def _done(self, do: Callable[[], T]) -> T:
         try:

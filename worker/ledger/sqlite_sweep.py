@@ -17,7 +17,7 @@ NOW_MS: Final = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 
 _LIVE = "IN (SELECT owner FROM owners WHERE until_ms > :now)"
 # What may go once it is old. A call that is settled and not published is kept for as long as it takes; so is what a
-# worker that is alive has under way, since an outage of Rokt may outlast the retention.
+# worker that is alive has under way, since an outage of Rokt may outlast the retention, and a claim that is not over.
 PASSED: Final = {
     "calls": f"CASE WHEN status IS NULL THEN ifnull(owner, '') NOT {_LIVE} ELSE published END",
     "reservations": f"ifnull(owner, '') NOT {_LIVE}",
@@ -26,6 +26,7 @@ PASSED: Final = {
         f"WHERE json_extract(value, '$.owner') {_LIVE})"
     ),
     "notes": "1",
+    "transactions": "ifnull(until_ms, 0) <= :now",
 }
 CUTOFF: Final = {"notes": f":cutoff - {DAY_MS}"}  # a call may be settled a day after it was noted
 EXPIRED: Final = "FROM owners WHERE until_ms <= :now"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from worker.ledger.budgets import Reserved
+from worker.ledger.entering import Claimed
 from worker.ledger.entries import Before, Request, Touched
 from worker.ledger.notes import Searched
 from worker.ledger.page import Page, Reply
@@ -65,10 +66,24 @@ class Store(Protocol):
     async def drop(self, room: str, below: int) -> None:
         """Forgets what is kept in a room under numbers below this one."""
 
+    async def claim(self, asked: Sequence[tuple[bytes, str]], seconds: float) -> list[Claimed]:
+        """Claims transactions for so many seconds, each for its owner, in one transaction; an answer for each.
+
+        An `owner` is one request's alone. A transaction may be asked for several times: the first may have it. A claim
+        that is over is taken over. One that is not is Busy for its own owner too: who lost the answer asks anew once it
+        is released.
+        """
+
+    async def entered(self, asked: Sequence[tuple[bytes, str]]) -> None:
+        """These are produced and acknowledged, and Known from now on; also if their claims were over meanwhile."""
+
+    async def release(self, asked: Sequence[tuple[bytes, str]]) -> None:
+        """These are not produced: whoever asks next may have them. What is another's by now, or entered, stays so."""
+
     async def prune(self, days: int, limit: int) -> int:
         """Deletes what was last changed more than so many days ago, at most `limit` rows of each table.
 
-        Gives the number of rows deleted. What is settled and not published stays.
+        Gives the number of rows deleted. What is settled and not published stays, and so does a claim that is not over.
         """
 
     async def attach(self) -> None:
