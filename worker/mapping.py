@@ -135,7 +135,7 @@ def _confirm(event: CheckoutCompleted, only: Container[CallItem] | None = None) 
         cart_id=event.cart_id,
         order_id=event.order_id,
         session_id=event.rokt_session_id or None,
-        locale=_language(event.locale),
+        locale=language(event.locale),
     )
 
 
@@ -166,7 +166,7 @@ def cancel(event: OrderCancelled, item: CallItem) -> Call:
         cart_id=event.cart_id or None,
         order_id=event.order_id,
         session_id=None,
-        locale=_language(event.locale),
+        locale=language(event.locale),
     )
 
 
@@ -190,7 +190,7 @@ def _release(event: CartAbandoned, only: Container[CallItem] | None = None) -> C
         cart_id=event.cart_id,
         order_id=None,
         session_id=event.rokt_session_id or None,
-        locale=_language(event.locale),
+        locale=language(event.locale),
     )
 
 
@@ -198,7 +198,7 @@ def _ids(item: CompletedItem | CancelledItem | AbandonedItem) -> CallItem:
     return CallItem(item.cart_item_id or None, item.item_reservation_id or None)
 
 
-def _language(locale: str | None) -> str | None:
+def language(locale: str | None) -> str | None:
     """A locale as Accept-Language takes it, `en_US` as `en-US`; one that is none is left to the worker's setting."""
     tag = (locale or "").replace("_", "-")
     return tag if len(tag) <= LANGUAGE_KEPT and LANGUAGE.fullmatch(tag) else None

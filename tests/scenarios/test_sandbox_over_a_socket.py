@@ -59,6 +59,15 @@ def test_the_process_serves_until_a_signal_and_exits_0() -> None:
             assert (process.returncode, out, err) == (0, "", "")
 
 
+def test_a_client_that_does_not_wait_for_the_end_of_a_hang_is_nothing_to_complain_of() -> None:
+    with sandbox_process("--timeout-before", "1", "--hang-seconds", "300") as (process, url):
+        with pytest.raises(httpx.ReadTimeout):
+            confirm(url, timeout=0.2)
+        assert httpx.get(f"{url}/sandbox/state").json()["summary"]["requests"] == 1
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=10) == ("", "")
+
+
 def test_a_signal_ends_the_process_while_calls_hang_and_requests_are_half_sent() -> None:
     with sandbox_process("--timeout-after", "1", "--hang-seconds", "300") as (process, url):
         hanging = threading.Thread(target=received, args=(url,))

@@ -28,9 +28,11 @@ from opentelemetry.trace import INVALID_SPAN, StatusCode
 from worker.mapping import Call, CallItem
 from worker.rokt.access import Access, Endpoint, Timeouts
 from worker.rokt.answers import Accepted, Answer, Conflict, Denied, Failed, Refused, Throttled
-from worker.rokt.client import Placements, PlacementsRequest, RoktClient
+from worker.rokt.client import RoktClient
+from worker.rokt.placements import Placements, PlacementsRequest
+from worker.rokt.said import Complaint, Said
 from worker.rokt.transport import AiohttpTransport
-from worker.telemetry.tracing import Tracing
+from worker.telemetry.tracing import Tracing, span_id, trace_id
 
 CANARY = "canary-7f3a"
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -1050,38 +1052,103 @@ def test_every_later_attempt_has_the_credentials_that_were_given_last_and_one_un
 # --- Placements/any
 
 
-def test_placements_any_carries_its_headers_and_reads_its_result() -> None:
+QUESTION = PlacementsRequest("cart-1", "checkout.upsell")
+
+
+def asked(
+    behaviour: Behaviour, request: PlacementsRequest = QUESTION, *headers: str | None, **access: Any
+) -> tuple[Placements, Request]:
+    found: list[tuple[Placements, Request]] = []
+
     async def main() -> None:
-        async with rokt() as it:
-            it.server.behaviour = answering(200, b'{"result": true}')
-            request = PlacementsRequest("cart-1", "page-1", attributes={"a": "b"})
-            assert await it.client.placements(request, INVALID_SPAN, "session-1", "en") == Placements(True)
+        async with rokt(**access) as it:
+            it.server.behaviour = behaviour
+            came, span = await it.client.placements(request, INVALID_SPAN, *headers)
             (seen,) = it.server.seen
-            assert (seen.method, seen.path) == ("POST", "/v1/Placements/any")
-            assert json.loads(seen.body) == {"cartId": "cart-1", "pageIdentifier": "page-1", "attributes": {"a": "b"}}
-            assert (seen.header("rokt-api-key"), seen.header("rokt-tag-id")) == ("key-1", "tag-1")
-            assert (seen.header("rokt-session-id"), seen.header("accept-language")) == ("session-1", "en")
-            assert seen.header("traceparent")
+            assert (seen.header("traceparent") or "").split("-")[1:3] == [trace_id(span), span_id(span)]
+            assert (it.span().name, it.span().parent) == ("POST /v1/Placements/any", None)
+            found.append((came, seen))
 
     run(main)
+    return found[0]
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"result": "yes"}', b"{}"])
-def test_placements_any_with_a_body_that_cannot_be_read_has_no_result(body: bytes) -> None:
-    async def main() -> None:
-        async with rokt() as it:
-            it.server.behaviour = answering(200, body)
-            assert await it.client.placements(PlacementsRequest("c", "p"), INVALID_SPAN) == Placements(None)
+YES = answering(200, b'{"result": true}')
 
-    run(main)
+
+@pytest.mark.parametrize(
+    ("request_", "body"),
+    [
+        (QUESTION, b'{"cartId":"cart-1","pageIdentifier":"checkout.upsell"}'),
+        (
+            PlacementsRequest("cart-1", "p", "https://shop.example/upsell", {"country": "US", "name": "Zo\u00eb"}),
+            '{"cartId":"cart-1","pageIdentifier":"p","url":"https://shop.example/upsell",'
+            '"attributes":{"country":"US","name":"Zo\u00eb"}}'.encode(),
+        ),
+    ],
+    ids=["what is absent is left out", "everything"],
+)
+def test_placements_any_is_a_post_of_exactly_what_the_reference_has(request_: PlacementsRequest, body: bytes) -> None:
+    came, request = asked(YES, request_)
+    assert came == Placements(Accepted(200, ()), True)
+    assert (request.method, request.path, request.body) == ("POST", "/v1/Placements/any", body)
+
+
+def test_placements_any_carries_the_headers_that_rokt_lists_for_it() -> None:
+    _, request = asked(YES, QUESTION, "session-1", "en-US")
+    assert dict(request.headers) == {
+        "host": request.header("host"),
+        "rokt-api-key": "key-1",
+        "rokt-tag-id": "tag-1",
+        "rokt-session-id": "session-1",
+        "content-type": "application/json",
+        "content-length": str(len(request.body)),
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "accept-language": "en-US",
+        "user-agent": "rokt-worker",
+        "traceparent": request.header("traceparent"),
+    }
+
+
+@pytest.mark.parametrize(("setting", "language"), [(None, None), ("fr", "fr")])
+def test_placements_any_without_session_and_locale_has_the_settings_language_or_none(
+    setting: str | None, language: str | None
+) -> None:
+    _, request = asked(YES, accept_language=setting)
+    assert (request.header("rokt-session-id"), request.header("accept-language")) == (None, language)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"", "there is no result in it"),
+        (b"{}", "there is no result in it"),
+        (b'{"result": "yes"}', "there is no result in it"),
+        (b"[]", "the answer's body is not the JSON expected (TypeError)"),
+        (b"<html>", "the answer's body is not the JSON expected (DecodeError)"),
+    ],
+)
+def test_placements_any_with_a_body_that_cannot_be_read_has_no_result(body: bytes, why: str) -> None:
+    came, _ = asked(answering(200, body))
+    assert came == Placements(Accepted(200, (), why), None)
+
+
+def test_placements_any_whose_answer_breaks_off_has_no_result() -> None:
+    came, _ = asked(sending(b'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"result": tr'))
+    assert came == Placements(Accepted(200, (), "the answer's body broke off"), None)
+
+
+def test_placements_any_reads_rokts_form_of_an_error_however_long_it_is() -> None:
+    value = {"cart": "x" * 10_000}
+    form = {"description": "No", "errors": [{"value": value, "code": "Bad", "message": "A page"}]}
+    came, _ = asked(answering(422, json.dumps(form).encode()))
+    assert isinstance(came.answer, Refused)
+    assert came.said == Said("No", (Complaint("Bad", "A page"),))
 
 
 def test_placements_any_tells_refused_credentials_and_a_missing_server_apart() -> None:
-    async def main() -> None:
-        async with rokt() as it:
-            it.server.behaviour = answering(401)
-            assert isinstance(await it.client.placements(PlacementsRequest("c", "p"), INVALID_SPAN), Denied)
-            it.server.behaviour = reset
-            assert isinstance(await it.client.placements(PlacementsRequest("c", "p"), INVALID_SPAN), Failed)
-
-    run(main)
+    assert asked(answering(401))[0] == Placements(Denied(401, ""))
+    came, _ = asked(reset)
+    assert isinstance(came.answer, Failed)
+    assert (came.result, came.said) == (None, None)

@@ -11,6 +11,7 @@ from worker.sandbox.app import Settings, create_app
 from worker.sandbox.faults import Faults, Latency
 from worker.sandbox.journal import CALLS_KEPT, Call, Journal
 from worker.sandbox.requests import BODY_LIMIT, Credentials
+from worker.sandbox.state import Rules
 
 CONFIRM = {"cartId": "c", "orderId": "o", "items": [{"cartItemId": "i", "itemReservationId": "r"}]}
 RELEASE = {"cartId": "c", "items": [{"cartItemId": "i", "itemReservationId": "r"}]}
@@ -68,6 +69,19 @@ def test_both_spellings_of_every_path_are_served(api: Api) -> None:
         assert (answer.status_code, answer.content) == (200, b"")
     for path in ("/v1/Placements/any", "/v1/placements/any"):
         assert api.post(path, {"cartId": "c", "pageIdentifier": "checkout"}).json() == {"result": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "result"),
+    [({}, True), ({"pageIdentifier": "checkout"}, True), ({"pageIdentifier": "empty-checkout"}, False)],
+)
+def test_there_is_a_placement_on_every_page_that_is_not_marked(api: Api, body: dict[str, str], result: bool) -> None:
+    assert api.post("/v1/Placements/any", body).json() == {"result": result}
+
+
+def test_an_empty_marker_is_in_no_page() -> None:
+    api = Api(Settings(rules=Rules(empty_pages="")))
+    assert api.post("/v1/Placements/any", {"pageIdentifier": "empty-checkout"}).json() == {"result": True}
 
 
 def test_a_confirm_is_answered_item_by_item(api: Api) -> None:

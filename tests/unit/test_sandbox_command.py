@@ -7,6 +7,7 @@ from worker.commands import sandbox as module
 from worker.sandbox import server
 from worker.sandbox.app import Settings
 from worker.sandbox.faults import Latency, Outage
+from worker.sandbox.state import Rules
 
 
 def settings_of(monkeypatch: pytest.MonkeyPatch, *flags: str) -> Settings:
@@ -38,10 +39,10 @@ def test_the_rules_can_be_set_by_flag_and_default_to_the_references(monkeypatch:
     told = settings_of(
         monkeypatch,
         *("--api-key", "k", "--tag-id", "t", "--key-ttl", "60", "--reservation-ttl", "5", "--seed", "4"),
-        *("--strict-reservations", "--fail-items", "bad"),
+        *("--strict-reservations", "--fail-items", "bad", "--empty-pages", "none"),
     )
     assert (told.credentials.api_key, told.credentials.tag_id, told.key_ttl, told.seed) == ("k", "t", 60, 4)
-    assert (told.rules.reservation_ttl, told.rules.strict_reservations, told.rules.fail_items) == (5, True, "bad")
+    assert told.rules == Rules(5, True, "bad", "none")
 
 
 @pytest.mark.parametrize(

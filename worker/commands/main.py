@@ -10,6 +10,7 @@ from worker.commands.demo import demo
 from worker.commands.dlq import dlq
 from worker.commands.doctor import doctor
 from worker.commands.explain import explain
+from worker.commands.placements import placements
 from worker.commands.replay import replay
 from worker.commands.run import run
 from worker.commands.sandbox import sandbox
@@ -42,4 +43,5 @@ main.add_command(replay)
 main.add_command(sandbox)
 main.add_command(topics)
 main.add_command(doctor)
+main.add_command(placements)
 main.add_command(dlq)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SECONDS = click.FloatRange(min=0)
 CHANCE = click.FloatRange(0, 1)
+RULES = ("reservation_ttl", "strict_reservations", "fail_items", "empty_pages")
 
 
 def _latency(_ctx: click.Context, _param: click.Parameter, value: str) -> dict[str, Any]:
@@ -52,6 +53,9 @@ def _floats(parts: list[str], value: str, form: str, *, least: int) -> tuple[flo
 @click.option("--reservation-ttl", type=SECONDS, default=900, show_default=True, help="Seconds a reservation is held.")
 @click.option("--strict-reservations", is_flag=True, help="Refuse (422) reservations that were not made here.")
 @click.option("--fail-items", default="fail-", metavar="MARKER", show_default=True, help="Items with it in an id fail.")
+@click.option(
+    "--empty-pages", default="empty-", metavar="MARKER", show_default=True, help="Pages with it have no placement."
+)
 @click.option(
     "--latency",
     default="fixed:0",
@@ -148,7 +152,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         raise click.UsageError(f"Wrong fault: {error}") from error
     return Settings(
         credentials=Credentials(options["api_key"], options["tag_id"]),
-        rules=Rules(options["reservation_ttl"], options["strict_reservations"], options["fail_items"]),
+        rules=Rules(**{name: options[name] for name in RULES}),
         faults=ordered,
         key_ttl=options["key_ttl"],
         seed=options["seed"],

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from worker.decode.decoder import Decoded, InvalidEvent, Tombstone, Undecodable
 from worker.dlq.counting import Count, Counts, Kind
 from worker.dlq.filters import cart_of, event_of, order_of
@@ -18,24 +16,13 @@ from worker.events import CartAbandoned, CheckoutCompleted, CompletedItem, Event
 from worker.explain.document import linked, moment
 from worker.ledger.entries import Entry
 from worker.record import Headers
+from worker.rokt.said import read_said
 from worker.work import FATES
 
 if TYPE_CHECKING:
     from worker.dlq.redriving import Report
 
 TRACE = ("traceparent", "tracestate")
-
-
-class _Error(msgspec.Struct):
-    code: str
-    message: str
-
-
-class _Answer(msgspec.Struct):
-    """Rokt's form of an error. What it quotes (`value`) is not looked at."""
-
-    description: str = ""
-    errors: list[_Error] = []
 
 
 def row(letter: Letter, mark: Mark | None, decoded: Decoded | None, link: str | None) -> dict[str, Any]:
@@ -133,12 +120,10 @@ def answer(body: str, event: Event | None) -> str | None:
         return None
     if event is None:
         return f"{len(body)} characters, of an event that cannot be read now; they stand in the header dlq.http.body"
-    try:
-        told = msgspec.json.decode(body, type=_Answer)
-    except msgspec.DecodeError:
+    said = read_said(body)
+    if said is None:
         return f"{len(body)} characters in another form than Rokt's; they stand in the header dlq.http.body"
-    said = "; ".join(part for part in (told.description, *(f"{e.code}: {e.message}" for e in told.errors)) if part)
-    return unquoted(said, event) or None
+    return unquoted("; ".join(said.sentences), event) or None
 
 
 def headers(original: Headers) -> list[dict[str, Any]]:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final
 
 from worker.events import PRICE_SCALE, CheckoutCompleted, CompletedItem, Event, OrderCancelled
-
-HIDDEN: Final = "…"
+from worker.rokt.said import without
 
 
 def unquoted(text: str, event: Event) -> str:
     """The text without the customer's attributes, session and language, without prices and payment ids."""
-    values = {writing for value in _personal(event) for writing in (value, json.dumps(value)[1:-1]) if value.strip()}
-    if not values:
-        return text
-    longest_first = sorted(values, key=len, reverse=True)
-    found = "|".join(map(re.escape, longest_first))
-    return re.sub(rf"(?<!\w)(?:{found})(?!\w)", HIDDEN, text, flags=re.IGNORECASE)
+    return without(text, _personal(event))
 
 
 def _personal(event: Event) -> Iterator[str]:

@@ -19,8 +19,9 @@ from worker.keys import Operation
 from worker.mapping import Call
 from worker.retry import retry_after
 from worker.rokt.access import Access, Endpoint
-from worker.rokt.answers import Accepted, Answer, Failed, read_answer
+from worker.rokt.answers import Answer, Failed, read_answer
 from worker.rokt.failures import broken_body, no_answer
+from worker.rokt.placements import Placements, PlacementsRequest, read_placements
 from worker.rokt.transport import CONNECTED
 from worker.telemetry import names
 from worker.telemetry.tracing import Tracing, failed
@@ -37,22 +38,6 @@ class Exchange:
     body: bytes
     unread: str | None
     retry_after: str | None
-
-
-class PlacementsRequest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Body of `Placements/any`."""
-
-    cart_id: str
-    page_identifier: str
-    url: str | None = None
-    attributes: dict[str, str] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Placements:
-    """Answer of `Placements/any`: whether there is anything to show; None when the answer could not be read."""
-
-    result: bool | None
 
 
 class RoktClient:
@@ -98,17 +83,17 @@ class RoktClient:
 
     async def placements(
         self, request: PlacementsRequest, parent: Span, session_id: str | None = None, locale: str | None = None
-    ) -> Placements | Answer:
-        """Asks `Placements/any`: without side effect, so fit for trying credentials."""
+    ) -> tuple[Placements, Span]:
+        """Asks `Placements/any`, in a span: without side effect, so fit for trying credentials."""
         with self._tracing.attempt(parent, self._access.urls["placements"], 0, {}) as span:
             body = msgspec.json.encode(request)
             came = await self._exchange(self._request("placements", body, session_id, locale, None, span))
             if isinstance(came, Failed):
                 failed(span, came.error)
-                return came
+                return Placements(came), span
             _mark(span, came)
             answer = read_answer(came.status, came.body, (), self._hold(came), came.unread)
-            return _placements(came.body) if isinstance(answer, Accepted) else answer
+            return read_placements(answer, came.body), span
 
     async def close(self) -> None:
         """Closes every connection."""
@@ -188,12 +173,3 @@ def _mark(span: Span, came: Exchange) -> None:
     span.set_attribute(names.HTTP_STATUS, came.status)
     if came.status >= 400:
         failed(span, str(came.status))
-
-
-def _placements(body: bytes) -> Placements:
-    try:
-        document = msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        return Placements(None)
-    result = document.get("result") if isinstance(document, dict) else None
-    return Placements(result if isinstance(result, bool) else None)

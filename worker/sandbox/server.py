@@ -29,6 +29,8 @@ class _Protocol(H11Protocol):
         app = self.app
 
         def abort() -> None:
+            if transport.is_closing():  # the client did not wait for it
+                return
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             transport.abort()
 

@@ -28,11 +28,12 @@ from worker.sandbox.reservations import PREFIX, Order, Reservation, State, reser
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How the stand-in judges: see `rokt-worker sandbox --help`. An empty marker fails no item."""
+    """How the stand-in judges: see `rokt-worker sandbox --help`. An empty marker is in no item, and in no page."""
 
     reservation_ttl: float = 900.0
     strict_reservations: bool = False
     fail_items: str = "fail-"
+    empty_pages: str = "empty-"
 
 
 class Rokt:
@@ -64,7 +65,7 @@ class Rokt:
             case Cancel():
                 return self.cancel(message)
             case Placements():
-                return Done({"result": True})
+                return self.placements(message)
 
     def reserve(self, request: Reserve) -> Done:
         """Rokt API, POST Reserve Cart Items: every item gets a reservation that expires by itself."""
@@ -108,6 +109,11 @@ class Rokt:
         now = reservation.state if reservation else "not known"
         message = f"Only a confirmed reservation can be cancelled; this one is {now}"
         return Refused(422, "NotConfirmed", message, {"itemReservationId": request.item_reservation_id})
+
+    def placements(self, request: Placements) -> Done:
+        """Rokt API, POST Any Placements: there is something to show on every page but those that are marked."""
+        page, marker = request.page_identifier, self._rules.empty_pages
+        return Done({"result": page is UNSET or not marker or marker not in page})
 
     def cart_of(self, reservation_id: str) -> str:
         """The cart of a reservation; empty when the reservation is not known."""

@@ -14,15 +14,13 @@ from worker import parts
 from worker.doctor.finding import Finding
 from worker.doctor.judging.clocks import Heard, judge_clock
 from worker.doctor.judging.rokt import judge_placements
-from worker.rokt.answers import Accepted, Answer
-from worker.rokt.client import Placements, PlacementsRequest
+from worker.rokt.placements import PlacementsRequest
 from worker.settings import Settings
 from worker.telemetry.tracing import Tracing
 
 CLOCK: Final = "rokt's clock"
 QUESTION: Final = PlacementsRequest(cart_id="rokt-worker-doctor", page_identifier="rokt-worker-doctor")
 GRAIN_SECONDS: Final = 1.0
-OK: Final = 200
 
 
 class Dated(httpx.AsyncBaseTransport):
@@ -52,19 +50,13 @@ async def ask_rokt(settings: Settings, now: Callable[[], float]) -> list[Finding
     tracing = Tracing(NoOpTracer(), group=settings.kafka.group_id, link_producer=False)
     client = parts.client(settings, tracing, lambda: datetime.fromtimestamp(now(), UTC), transport)
     try:
-        answer = await client.placements(QUESTION, INVALID_SPAN)
+        came, _ = await client.placements(QUESTION, INVALID_SPAN)
     finally:
         await client.close()
-    findings = [judge_placements(_read(answer), settings.rokt.base_url)]
+    findings = [judge_placements(came.answer, settings.rokt.base_url)]
     if transport.heard is not None:
         findings.append(judge_clock(CLOCK, "Rokt's clock", transport.heard))
     return findings
-
-
-def _read(answer: Placements | Answer) -> Answer:
-    if not isinstance(answer, Placements):
-        return answer
-    return Accepted(OK, (), None if answer.result is not None else "no result in it")
 
 
 def _seconds(date: str | None) -> float | None:

@@ -19,10 +19,10 @@ def judge_placements(answer: Answer, where: str) -> Finding:
     match answer:
         case Accepted(unread=None):
             return green(CHECK, f"{where} takes these credentials")
-        case Accepted():
+        case Accepted(unread=why):
             return yellow(
                 CHECK,
-                f"{where} answered {answer.status}, but not as Rokt's API does",
+                f"{where} answered {answer.status}, but not as Rokt's API does: {why}",
                 f"look at {URL}: who answers there?",
             )
         case Denied():
