@@ -98,6 +98,8 @@ INSTEAD: Final = {
 Properties = Annotated[dict[str, str | bool | int | float], NoDecode, BeforeValidator(_properties)]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Topics = Annotated[tuple[TopicName, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[Name, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 TraceLink = Annotated[str, AfterValidator(_trace_link)]
 HeaderText = Annotated[str, Field(min_length=1), AfterValidator(_header_text)]

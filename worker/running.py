@@ -19,7 +19,7 @@ from worker.health import HealthServer
 from worker.looking import constants, metrics_of
 from worker.page import About, shown
 from worker.rereading import Credentials, Rereading, credentials
-from worker.settings import Settings, without_effect
+from worker.settings import Settings
 from worker.stream.config import event_types
 from worker.telemetry import export, logs, names
 from worker.telemetry.metrics import Metrics
@@ -42,8 +42,6 @@ def run(env_file: Path | None, secrets_dir: Path | None) -> Ending:
     process.on_defects(log)
     telemetry_from(env_file)
     outlets = export.outlets(os.environ)
-    for name in without_effect(settings):
-        log.warning(names.LOG_NO_EFFECT, setting=name, why="accepted, but this version does nothing with it yet")
     with asyncio.Runner(loop_factory=process.loop_factory()) as runner:
         return runner.run(_run(settings, outlets, log, _read_again(env_file, secrets_dir)))
 

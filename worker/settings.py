@@ -7,7 +7,7 @@ An unknown or wrong setting is a SettingsError; a secret's value is in none of i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -30,6 +30,7 @@ from worker.allowed import (
     HeaderSecret,
     HeaderText,
     LedgerAddress,
+    Names,
     PathText,
     Properties,
     TopicName,
@@ -40,7 +41,6 @@ from worker.allowed import (
 
 PREFIX = "WORKER_"
 DELIMITER = "__"
-LATER = {"effect": "later"}
 SOURCES = ("checkout_completed", "order_cancelled", "cart_abandoned")
 
 
@@ -77,15 +77,15 @@ class TopicSettings(Group):
     order_cancelled: Topics = ("order-cancelled",)
     cart_abandoned: Topics = ("cart-abandoned",)
     outcomes: TopicName = "rokt-outcomes"
+    transactions: TopicName = "rokt-transactions"
     dead_letter_suffix: TopicName = ".dlq"
-    transactions: Annotated[str, Field(min_length=1, json_schema_extra=LATER)] = "rokt-transactions"
 
     @field_validator("dead_letter_suffix", mode="after")
     @classmethod
     def _nothing_is_read_that_is_written(cls, suffix: str, info: ValidationInfo) -> str:
         given = info.data
         sources = {t for name in SOURCES for t in given.get(name, ())}
-        written = {given.get("outcomes"), *(source + suffix for source in sources)}
+        written = {given.get("outcomes"), given.get("transactions"), *(source + suffix for source in sources)}
         if both := sources & written:
             raise ValueError(f"a topic cannot be read and written both: {', '.join(sorted(both))}")
         return suffix
@@ -198,6 +198,33 @@ class TracingSettings(Group):
     link: TraceLink | None = None
 
 
+class TransactionsSettings(Group):
+    """The endpoint that Rokt's Transaction Export calls. Each way in is open when its settings are there."""
+
+    host: Annotated[str, Field(min_length=1)] = "0.0.0.0"  # noqa: S104 - Rokt comes from outside
+    port: Annotated[int, Field(ge=1, le=65535)] = 8090
+    path: PathText = "/v1/transactions"
+    identity: Names = ("transactionId",)
+    fields_file: Path | None = None
+    api_key: SecretStr | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    token_seconds: Annotated[int, Field(ge=60, le=86_400)] = 3_600
+    open: bool = False
+    max_body_bytes: Annotated[int, Field(ge=1_024, le=64 * 1024 * 1024)] = 64 * 1024
+    max_headers: Annotated[int, Field(ge=8, le=1_000)] = 64
+    max_requests_per_second: PositiveFloat | None = None
+    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    read_seconds: PositiveFloat = 10.0
+    certificate_location: Path | None = None
+    key_location: Path | None = None
+    public_url: WebAddress | None = None
+    test_url: WebAddress | None = None
+    contact: str | None = None
+
+
 class Settings(BaseSettings):
     """All of them. Made by `loading.load`, which also refuses unknown ones."""
 
@@ -222,6 +249,7 @@ class Settings(BaseSettings):
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
     tracing: TracingSettings = TracingSettings()
+    transactions: TransactionsSettings = TransactionsSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -248,15 +276,3 @@ def groups() -> dict[str, type[BaseModel]]:
 def setting_name(group: str, name: str) -> str:
     """The variable of a setting: `WORKER_KAFKA__GROUP_ID`."""
     return f"{PREFIX}{group}{DELIMITER}{name}".upper()
-
-
-def without_effect(settings: Settings) -> list[str]:
-    """Settings that were given and that this version accepts, but does nothing with yet."""
-    given: list[str] = []
-    for group, kind in groups().items():
-        values: BaseModel = getattr(settings, group)
-        for name in sorted(values.model_fields_set):
-            extra: Any = kind.model_fields[name].json_schema_extra
-            if extra == LATER:
-                given.append(setting_name(group, name))
-    return given

@@ -241,9 +241,3 @@ def test_settings_that_nothing_can_be_asked_with_are_exit_code_2(worker: Worker)
     assert said.code == 2
     assert [line.split()[:2] for line in said.out.splitlines()] == [["red", "settings"]] * 2
     assert "WORKER_KAFKA__GROUP_ID" in said.out
-
-
-def test_settings_without_effect(worker: Worker) -> None:
-    lines = examined(worker, WORKER_TOPICS__TRANSACTIONS="mine")
-    assert [line["state"] for line in lines["settings"]] == ["yellow"]
-    assert "WORKER_TOPICS__TRANSACTIONS" in lines["settings"][0]["what"]

@@ -20,7 +20,10 @@ from infra.private_story import private
 from infra.worker import Worker, until
 
 NAMED = Path(__file__).parents[1]
-COMMANDS = ("run", "doctor", "topics", "explain ada", "dlq list", "replay --since 2026-11-01")
+COMMANDS = (
+    *("run", "doctor", "topics", "explain ada", "dlq list", "replay --since 2026-11-01"),
+    "placements --cart ada --page checkout",
+)
 
 
 @pytest.fixture

@@ -26,8 +26,13 @@ def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Co
 def _shown(text: str) -> Iterator[str]:
     """The lines that a person would type, without what stands before, behind or around the command."""
     for line in text.replace("\\\n", " ").splitlines():
-        if (found := re.match(rf"\s*(?:[A-Z_]+=\S+\s+)*({PATH} [^|#]+)", line)) and "COMMAND" not in line:
+        if (found := re.match(rf"\s*(?:[A-Z_]+=\S+\s+)*({PATH} [^|#>]+)", line)) and "COMMAND" not in line:
             yield found[1].strip()
+
+
+def _is_whole(command: click.Group, rest: list[str]) -> bool:
+    """Whether a group is meant itself, and none of its commands."""
+    return command.invoke_without_command and (not rest or rest[0].startswith("-"))
 
 
 def _examples() -> list[str]:
@@ -41,7 +46,7 @@ def test_a_command_that_is_shown_can_be_typed(line: str) -> None:
     command: click.Command = main
     rest = shlex.split(line)[1:]
     with click.Context(main, info_name=PATH) as context:
-        while isinstance(command, click.Group):
+        while isinstance(command, click.Group) and not _is_whole(command, rest):
             name, inner, rest = command.resolve_command(context, rest)
             assert inner is not None
             command = inner

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from worker.settings import LATER, groups, setting_name
+from worker.settings import groups, setting_name
 
 EXAMPLE = (Path(__file__).parents[2] / "deploy" / "worker.env.example").read_text().splitlines()
 SHOWN = dict(line.removeprefix("# ").split("=", 1) for line in EXAMPLE if line.removeprefix("# ").startswith("WORKER_"))
@@ -27,17 +26,6 @@ def test_what_must_be_set_stands_open_and_the_rest_shows_its_default() -> None:
             assert any(line.startswith(f"{name}=") for line in EXAMPLE), name
         else:
             assert f"# {name}={_text(field.default)}" in EXAMPLE
-
-
-def test_what_has_no_effect_yet_is_said_to_have_none() -> None:
-    later = {name for name, field in FIELDS.items() if field.json_schema_extra == LATER}
-    marked: set[str] = set()
-    whole_section = False
-    for before, line in pairwise(EXAMPLE):
-        whole_section = whole_section or "without effect yet ---" in before
-        if "=" in line and (whole_section or before == "# (without effect yet)"):
-            marked.add(line.removeprefix("# ").split("=", 1)[0])
-    assert marked == later
 
 
 def _text(default: object) -> str:

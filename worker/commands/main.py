@@ -15,6 +15,7 @@ from worker.commands.replay import replay
 from worker.commands.run import run
 from worker.commands.sandbox import sandbox
 from worker.commands.topics import topics
+from worker.commands.transactions import transactions
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -42,6 +43,7 @@ main.add_command(explain)
 main.add_command(replay)
 main.add_command(sandbox)
 main.add_command(topics)
+main.add_command(transactions)
 main.add_command(doctor)
 main.add_command(placements)
 main.add_command(dlq)

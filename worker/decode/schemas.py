@@ -27,6 +27,7 @@ FILES: dict[EventType, str] = {
     "CartAbandoned": "cart-abandoned",
 }
 OUTCOME = "rokt-outcomes"
+TRANSACTION = "rokt-transactions"
 NESTED = ("fields", "type", "items", "values")
 UNDERSTOOD = ("decimal", "timestamp-millis", "timestamp-micros")
 

@@ -16,7 +16,7 @@ from worker.doctor.asking.telemetry import ask_metrics, ask_traces
 from worker.doctor.examination import Check
 from worker.doctor.finding import Finding
 from worker.doctor.judging.settings import judge_settings
-from worker.settings import Settings, without_effect
+from worker.settings import Settings
 from worker.topics.from_settings import administrator, needed_by
 
 SHARE = 0.5  # of the whole time, for one question among several
@@ -39,7 +39,7 @@ def checks(patient: Patient, log: FilteringBoundLogger, now: Callable[[], float]
     connect = partial(administrator, settings, log, seconds=seconds * SHARE)
 
     async def ask_settings() -> list[Finding]:
-        return judge_settings(patient.origins, without_effect(settings))
+        return judge_settings(patient.origins)
 
     return [
         Check("settings", ask_settings, "the settings"),

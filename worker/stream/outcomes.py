@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from datetime import datetime
 from typing import Any, Protocol
 
-import fastavro
 import msgspec
 
 from worker.decode.schemas import OUTCOME, load
 from worker.events import instant, rfc3339
 from worker.ledger.entries import Entry
 from worker.rokt.answers import ItemAnswer
+from worker.stream.avro_values import AvroValues, Registrar
 
 
 def fields(entry: Entry, *, brief: bool) -> dict[str, Any]:
@@ -62,29 +61,12 @@ class JsonOutcomes:
         return msgspec.json.encode({k: rfc3339(v) if isinstance(v, datetime) else v for k, v in values})
 
 
-class Registrar(Protocol):
-    """Who gives a schema of ours its id."""
-
-    async def register(self, subject: str, schema: dict[str, Any], *, auto_register: bool) -> int: ...
-
-
 class AvroOutcomes:
-    """Avro in the Confluent wire format, under the subject `<topic>-value`; the id is asked for once."""
+    """Avro in the Confluent wire format."""
 
     def __init__(self, registry: Registrar, topic: str, *, auto_register: bool) -> None:
-        self._registry = registry
-        self._subject = f"{topic}-value"
-        self._auto_register = auto_register
-        self._schema = load(OUTCOME)
-        self._parsed = fastavro.parse_schema(load(OUTCOME))
-        self._frame: bytes | None = None
+        self._values = AvroValues(registry, topic, load(OUTCOME), auto_register=auto_register)
 
     async def encode(self, entry: Entry, *, brief: bool) -> bytes:
         """The value of the record."""
-        if self._frame is None:
-            number = await self._registry.register(self._subject, self._schema, auto_register=self._auto_register)
-            self._frame = b"\x00" + number.to_bytes(4, "big")
-        body = io.BytesIO()
-        body.write(self._frame)
-        fastavro.schemaless_writer(body, self._parsed, fields(entry, brief=brief))
-        return body.getvalue()
+        return await self._values.encode(fields(entry, brief=brief))

@@ -58,6 +58,14 @@ class Publisher:
                 raise _failed(topic, error.args[0]) from None
         return await done
 
+    async def reaches_brokers(self, seconds: float) -> bool:
+        """Whether a broker answers within so many seconds."""
+        try:
+            await asyncio.to_thread(self._producer.list_topics, timeout=seconds)
+        except KafkaException:
+            return False
+        return True
+
     async def close(self, seconds: float) -> None:
         """Waits at most so long for what is under way."""
         await asyncio.to_thread(self._producer.flush, seconds)

@@ -89,6 +89,14 @@ REQUEST: Final = Instrument(
     {names.HTTP_METHOD: "POST"},
     REQUEST_SECONDS,
 )
+SERVED: Final = Instrument(
+    "http.server.request.duration",
+    "histogram",
+    "s",
+    "Requests of Rokt's Transaction Export",
+    (names.HTTP_METHOD, names.HTTP_ROUTE, names.HTTP_STATUS),
+    bounds=REQUEST_SECONDS,
+)
 LEDGER: Final = Instrument(
     "db.client.operation.duration",
     "histogram",
@@ -181,6 +189,11 @@ CIRCUIT_OPEN: Final = Instrument(
 )
 CIRCUIT_SECONDS: Final = Instrument(
     "rokt.circuit.open.duration", "gauge", "s", "For how long the circuit has been open; 0: it is closed", (CIRCUIT,)
+)
+
+# --- transactions that Rokt sends -------------------------------------------------------------------------------
+TRANSACTIONS: Final = Instrument(
+    "rokt.transactions", "counter", "{transaction}", "Transactions that Rokt sent, by what it was answered", (RESULT,)
 )
 
 # --- the ledger, the worker itself ------------------------------------------------------------------------------

@@ -103,9 +103,11 @@ class Meters:
         self.attempts = Counter(instruments.ATTEMPTS)
         self.calls = Counter(instruments.CALLS)
         self.ledger_answers = Counter(instruments.LEDGER_ANSWERS)
+        self.transactions = Counter(instruments.TRANSACTIONS)
         self.process = Timer(instruments.PROCESS)
         self.send = Timer(instruments.SEND)
         self.request = Timer(instruments.REQUEST)
+        self.served = Timer(instruments.SERVED)
         self.ledger = Timer(instruments.LEDGER)
         self.age = Timer(instruments.AGE)
         self.waited = Timer(instruments.WAITED)
@@ -125,9 +127,10 @@ class Meters:
             self.attempts,
             self.calls,
             self.ledger_answers,
+            self.transactions,
         )
 
     @property
     def timers(self) -> tuple[Timer, ...]:
         """What is timed."""
-        return self.process, self.send, self.request, self.ledger, self.age, self.waited
+        return self.process, self.send, self.request, self.served, self.ledger, self.age, self.waited

@@ -102,6 +102,17 @@ class Tracing:
             start_time=time.time_ns() - int(source.seconds * 1e9),
         )
 
+    def serve(self, method: str, route: str, headers: Headers) -> AbstractContextManager[Span]:
+        """The SERVER span of one request; whose trace it belongs to is in its headers."""
+        return ended(
+            self._tracer.start_span(
+                f"{method} {route}",
+                context=self._extract(headers),
+                kind=SpanKind.SERVER,
+                attributes={names.HTTP_METHOD: method, names.HTTP_ROUTE: route, names.URL_PATH: route},
+            )
+        )
+
     def attempt(
         self, parent: Span, url: str, resend_count: int, attributes: Mapping[str, Attribute]
     ) -> AbstractContextManager[Span]:

@@ -8,16 +8,18 @@ from worker.settings import Settings
 from worker.stream import config
 from worker.topics.asking import Administrator
 from worker.topics.needed import PARTITIONS, REPLICATION, Needed, needed
+from worker.transactions.ways import ways
 
 
 def needed_by(settings: Settings, partitions: int = PARTITIONS, replication: int = REPLICATION) -> tuple[Needed, ...]:
     """Every topic of these settings."""
-    topics = settings.topics
+    topics, given = settings.topics, settings.transactions
     return needed(
         config.event_types(topics),
         topics.outcomes,
         topics.dead_letter_suffix,
         ledger_days=settings.ledger.retention_days,
+        transactions=topics.transactions if given.open or ways(given) else None,
         partitions=partitions,
         replication=replication,
     )

@@ -175,6 +175,7 @@ def _missing(topic: Needed) -> Fault:
         "source": "does not exist: its events are not read",
         "dead letters": "does not exist: the first event that fails will hold up its partition",
         "outcomes": "does not exist: the first call will hold up its partition",
+        "transactions": "does not exist: Rokt is told to send again",
     }[topic.role]
     return Fault(topic.name, "missing", what, CREATE, grave=True)
 

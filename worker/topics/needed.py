@@ -14,13 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Role = Literal["source", "dead letters", "outcomes"]
+Role = Literal["source", "dead letters", "outcomes", "transactions"]
 
 DAY_MS: Final = 86_400_000
 PARTITIONS: Final = 6
 REPLICATION: Final = 3
 SOURCE_DAYS: Final = 7
 OUTCOME_DAYS: Final = 30
+TRANSACTION_DAYS: Final = 30
 DEAD_LETTER_DAYS: Final = 365
 DEAD_LETTER_PARTITIONS: Final = 3
 HEADERS_BYTES: Final = 16 * 1024  # what is written behind the original's headers, at most
@@ -59,10 +60,11 @@ def needed(
     suffix: str,
     *,
     ledger_days: int,
+    transactions: str | None = None,
     partitions: int = PARTITIONS,
     replication: int = REPLICATION,
 ) -> tuple[Needed, ...]:
-    """Every topic that is read or written, the sources first.
+    """Every topic that is read or written, the sources first; `transactions` where Rokt's export is taken.
 
     The ledger has to remember an event for longer than its topic keeps it, so where it remembers for less than a week
     (`ledger_days`), the topics keep less.
@@ -73,6 +75,10 @@ def needed(
         *(Needed(name, "source", partitions, replication, kept) for name in read),
         *(_dead_letters(name, suffix, partitions, replication) for name in read),
         Needed(outcomes, "outcomes", partitions, replication, OUTCOME_DAYS * DAY_MS),
+        *(
+            Needed(name, "transactions", partitions, replication, TRANSACTION_DAYS * DAY_MS)
+            for name in (() if transactions is None else (transactions,))
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the settings came from, and which of them do nothing."""
+"""Where the settings came from."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ ENVIRONMENT = "environment"
 REREAD = ("WORKER_ROKT__API_KEY", "WORKER_ROKT__TAG_ID")
 
 
-def judge_settings(origins: Mapping[str, Sequence[str]], without_effect: Sequence[str]) -> list[Finding]:
+def judge_settings(origins: Mapping[str, Sequence[str]]) -> list[Finding]:
     """`origins`: the places where each setting stands, the one that counts first. No value is among them."""
     counts: dict[str, int] = {}
     for places in origins.values():
         counts[places[0]] = counts.get(places[0], 0) + 1
     told = ", ".join(f"{count} from {_place(place)}" for place, count in counts.items())
     findings = [green(CHECK, f"{len(origins)} given: {told}; the others have their defaults")]
-    findings += [
-        yellow(CHECK, f"{name} does nothing in this version", "leave it out, or as it is") for name in without_effect
-    ]
     findings += [_hidden(name, places) for name, places in origins.items() if _reread_in_vain(name, places)]
     return findings
 

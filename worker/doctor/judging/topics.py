@@ -12,6 +12,7 @@ CHECKS: dict[Role, str] = {
     "source": "source topics",
     "dead letters": "dead-letter topics",
     "outcomes": "outcomes topic",
+    "transactions": "transactions topic",
 }
 
 
@@ -23,6 +24,8 @@ def judge_topics(needed: Sequence[Needed], found: Mapping[str, Found], wrong: Se
     findings: list[Finding] = []
     for role, check in CHECKS.items():
         names = [topic.name for topic in in_role(needed, role)]
+        if not names:
+            continue
         faults = [fault for fault in wrong if fault.topic in names and fault.kind != "partitions"]
         findings += [_fault(check, fault) for fault in faults] or [green(check, _sound(names, found))]
     return findings

@@ -1,0 +1,40 @@
+"""Values that are written in Avro, in the Confluent wire format: byte 0, four bytes of the schema's id, the body."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import fastavro
+
+
+class Registrar(Protocol):
+    """Who gives a schema of ours its id."""
+
+    async def register(self, subject: str, schema: dict[str, Any], *, auto_register: bool) -> int: ...
+
+
+class AvroValues:
+    """One topic's, under the subject `<topic>-value`; the id is asked for once.
+
+    Raises RegistryUnavailable while the registry is needed and cannot be had.
+    """
+
+    def __init__(self, registry: Registrar, topic: str, schema: dict[str, Any], *, auto_register: bool) -> None:
+        self._registry = registry
+        self._subject = f"{topic}-value"
+        self._auto_register = auto_register
+        self._schema = schema
+        self._parsed = fastavro.parse_schema(schema)
+        self._frame: bytes | None = None
+
+    async def encode(self, fields: Mapping[str, Any]) -> bytes:
+        """The value of a record with these fields."""
+        if self._frame is None:
+            number = await self._registry.register(self._subject, self._schema, auto_register=self._auto_register)
+            self._frame = b"\x00" + number.to_bytes(4, "big")
+        body = io.BytesIO()
+        body.write(self._frame)
+        fastavro.schemaless_writer(body, self._parsed, dict(fields))
+        return body.getvalue()
