@@ -54,9 +54,7 @@ class State:
 
 def of_partition(assignment: Assignment, log_end: int | None, *, clock: float, now_ms: int) -> PartitionState:
     """How one partition stands; `log_end` as brokers told it. `clock` is monotonic seconds, `now_ms` since 1970."""
-    ends = [end for end in (log_end, assignment.log_high, assignment.next_offset) if end is not None]
-    settled_to = assignment.settled_to
-    lag = max(0, max(ends) - settled_to) if ends and settled_to is not None else None
+    lag = _lag(assignment, log_end)
     oldest, blocking = assignment.oldest(), assignment.blocking()
     timestamp = oldest.timestamp_ms if oldest is not None else assignment.newest_ms if lag else None
     return PartitionState(
@@ -69,3 +67,12 @@ def of_partition(assignment: Assignment, log_end: int | None, *, clock: float, n
         blocked_seconds=0.0 if blocking is None else clock - blocking[1],
         paused_for=assignment.paused_for,
     )
+
+
+def _lag(assignment: Assignment, log_end: int | None) -> int | None:
+    """None before anybody saw where the log ends: what is paused from the start may have any number waiting."""
+    seen = [end for end in (log_end, assignment.log_high) if end is not None]
+    settled_to = assignment.settled_to
+    if settled_to is None or not (seen or assignment.gap):
+        return None
+    return max(*seen, assignment.next_offset or 0, settled_to) - settled_to

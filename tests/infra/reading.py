@@ -40,6 +40,7 @@ class Partitions:
         self.coming: list[Message] = []
         self.asked: list[str] = []
         self.begun: list[tuple[str, int]] = []
+        self.commits: list[int] = []
 
     def subscribe(self, _: list[str], /, on_assign: Rebalanced, on_revoke: Rebalanced, on_lost: Rebalanced) -> None:
         on_assign(self, [TopicPartition(*PLACE)])
@@ -63,6 +64,9 @@ class Partitions:
         if cached:
             return (self.log.start, self.log.end) if self.log is not None else (OFFSET_INVALID, OFFSET_INVALID)
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> None:
+        self.commits += [place.offset for place in offsets]
 
     def assign(self, partitions: list[TopicPartition]) -> None:
         self.begun += [("assign", p.offset) for p in partitions]

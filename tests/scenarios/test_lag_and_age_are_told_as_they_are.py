@@ -73,5 +73,6 @@ def test_the_mark_that_ends_a_transaction_is_no_event_that_waits(broker: Broker,
     assert until(lambda: scraped.values(LAG, worker.completed).get("0") == 0)
     assert scraped.values(AGE, worker.completed)["0"] == 0
     assert until(lambda: not scraped.values(LEFT))
+    assert worker.all_committed()
     assert worker.stop() == 0
     assert worker.lines("kafka.retention_near") == []

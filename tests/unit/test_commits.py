@@ -123,3 +123,24 @@ def test_a_commit_that_was_refused_is_due_again(committing: Committing) -> None:
     assert committing.at_once() == []
     committing.coordinator.error = None
     assert committing.at_once() == [1]
+
+
+def test_the_mark_behind_the_last_record_is_committed_with_it(committing: Committing) -> None:
+    committing.assignment.nothing_before(2)
+    assert committing.at_once() == [2]
+    committing.settle(2)
+    assert committing.at_once() == [2, 3]
+
+
+def test_a_mark_is_not_committed_before_the_records_ahead_of_it(committing: Committing) -> None:
+    committing.read(1)
+    committing.assignment.nothing_before(3)
+    assert committing.at_once() == [1]
+
+
+def test_what_an_earlier_owner_settled_is_still_passed_on_beside_a_mark() -> None:
+    committing = Committing(Handover(base=1, at_ms=500, settled=frozenset({2, 9})))
+    committing.settle(1)
+    committing.assignment.nothing_before(5)
+    assert committing.at_once() == [5]
+    assert from_text(5, committing.coordinator.text) == Handover(5, 500, frozenset({9}))

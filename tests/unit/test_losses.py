@@ -113,6 +113,27 @@ def test_what_was_deleted_up_to_the_end_of_the_log_is_said_when_that_is_reached(
     assert reading.lost() == [(10, 20, 10)]
 
 
+def test_what_was_deleted_up_to_the_end_is_passed_by_the_commit_so_that_the_next_owner_does_not_say_it_again() -> None:
+    reading = Reading(Partitions(commit=10, log=Log(20, 20)))
+    reading.ends(20)
+    assert reading.client.commits == [20]
+
+
+def test_a_commit_that_could_not_be_asked_for_is_asked_for_again_when_the_log_ends() -> None:
+    client = Partitions(commit=10, log=Log(15, 15))
+    client.answers = False
+    reading = Reading(client)
+    client.answers = True
+    reading.ends(15)
+    assert reading.lost() == [(10, 15, 5)]
+
+
+def test_the_end_of_a_log_without_a_commit_is_nothing_to_ask_about_or_to_commit() -> None:
+    reading = Reading(Partitions(log=Log(15, 15)))
+    reading.ends(15)
+    assert (reading.client.asked, reading.client.commits) == ([], [])
+
+
 def test_a_transactions_mark_at_the_end_of_the_log_is_no_loss_and_nothing_that_waits() -> None:
     reading = Reading(Partitions(commit=10, log=Log(0, 12)))
     reading.read(10)

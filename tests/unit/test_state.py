@@ -73,6 +73,13 @@ def test_without_a_commit_and_without_records_the_lag_is_not_known() -> None:
     assert state_of(Assignment("orders", 0), 20).lag is None
 
 
+def test_while_nobody_saw_where_the_log_ends_the_lag_is_not_known() -> None:
+    assignment = Assignment("orders", 0, next_offset=12)
+    assert state_of(assignment).lag is None
+    assignment.log_high = 12
+    assert state_of(assignment).lag == 0
+
+
 def test_before_anything_is_read_the_lag_is_from_what_the_group_committed() -> None:
     assert state_of(Assignment("orders", 0, next_offset=12), 20).lag == 8
 

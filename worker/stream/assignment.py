@@ -59,6 +59,7 @@ class Assignment:
         self.rewound = False
         self.last_fetched = -1
         self.committed: tuple[int, frozenset[int]] | None = None
+        self._nothing_before: int | None = None
         self._handover = handover
         self._handover_end = max(handover.settled, default=-1)
         self._last_read = -1
@@ -110,9 +111,13 @@ class Assignment:
         """The offset that may be committed, and those above it that are settled; None before the first record.
 
         Among them are those that an earlier owner settled and that are not read again yet: the next one is to know.
+        What is settled up to the log's end is so up to behind its marks, or they would pass for records once deleted.
         """
         unread = self._unread_of_handover()  # first, so that what is read meanwhile stands in both and not in neither
         due = self._frontier.to_commit()
+        upto = self._nothing_before
+        if upto is not None and self.gap == 0 and (due is None or due[0] < upto):
+            return upto, frozenset(offset for offset in unread if offset >= upto)
         return None if due is None else (due[0], due[1] | unread)
 
     @property
@@ -135,6 +140,8 @@ class Assignment:
 
     def nothing_before(self, offset: int) -> None:
         """The log ends here for now, and all of it was read: behind the last record may stand a transaction's mark."""
+        if self.expected is not None and self.expected < offset:
+            self._nothing_before = offset
         if self.next_offset is None or self.next_offset < offset:
             self.next_offset = offset
 

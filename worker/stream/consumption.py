@@ -198,7 +198,7 @@ class Consumption:
         if offset < end:
             assignment.log_end = offset
             return
-        if assignment.expected is not None and assignment.expected < end:
+        if assignment.expected is None or assignment.expected < end:
             self._losses.jumped(self._client, assignment, end)
         assignment.nothing_before(end)
         assignment.reached(end)
