@@ -1,5 +1,6 @@
 """Where spans go: the standard variables, and nowhere without them."""
 
+import threading
 from collections.abc import Sequence
 from importlib.metadata import version
 
@@ -9,9 +10,18 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from worker.errors import SettingsError
-from worker.telemetry.export import Sent, _Counted, exporters_asked, metric_exporters, resource, tracer_provider
+from worker.telemetry.export import (
+    Sent,
+    _Batches,
+    _Counted,
+    exporters_asked,
+    metric_exporters,
+    resource,
+    tracer_provider,
+)
 from worker.telemetry.tracing import Source, Tracing, ended, trace_id
 
+GRPC = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
 TRACE = "11111111111111111111111111111111"
 
 
@@ -92,11 +102,18 @@ def test_the_standard_service_name_counts(monkeypatch: pytest.MonkeyPatch) -> No
     [
         {"OTEL_TRACES_EXPORTER": "zipkin"},
         {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "smoke-signals"},
-        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:1", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json5"},
+        {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json5"},
+        {"OTEL_TRACES_EXPORTER": "otlp", **GRPC, "OTEL_EXPORTER_OTLP_TIMEOUT": "soon"},
+        {"OTEL_TRACES_EXPORTER": "otlp", **GRPC, "OTEL_EXPORTER_OTLP_COMPRESSION": "tight"},
     ],
 )
-def test_a_wrong_otel_variable_stops_the_start_with_its_name(environ: dict[str, str]) -> None:
-    with pytest.raises(SettingsError, match="OTEL_"):
+def test_a_wrong_otel_variable_stops_the_start_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    *_, wrong = environ
+    with pytest.raises(SettingsError, match=wrong):
         tracer_provider(environ)
 
 
@@ -124,10 +141,19 @@ def test_prometheus_needs_no_exporter() -> None:
     [
         {"OTEL_METRICS_EXPORTER": "statsd"},
         {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/json"},
+        {"OTEL_METRICS_EXPORTER": "otlp", **GRPC, "OTEL_EXPORTER_OTLP_COMPRESSION": "tight"},
+        {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "0"},
+        {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "inf"},
+        {"OTEL_METRICS_EXEMPLAR_FILTER": "some"},
     ],
 )
-def test_a_wrong_variable_of_metrics_stops_the_start_with_its_name(environ: dict[str, str]) -> None:
-    with pytest.raises(SettingsError, match="OTEL_"):
+def test_a_wrong_variable_of_metrics_stops_the_start_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    *_, wrong = environ
+    with pytest.raises(SettingsError, match=wrong):
         metric_exporters(environ)
 
 
@@ -160,3 +186,48 @@ def test_spans_are_counted_as_taken_or_lost() -> None:
         counted.export([span, span])
         counted.export([span])
     assert dict(sent.read()) == {("taken",): 2, ("lost",): 1}
+
+
+class Hanging(SpanExporter):
+    """A collector that takes what it is sent and answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.began, self.answer = threading.Event(), threading.Event()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.began.set()
+        self.answer.wait()
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None: ...
+
+
+def test_spans_for_which_the_queue_has_no_room_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "4")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")
+    sent, hanging = Sent(), Hanging()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(_Batches(hanging, sent))
+    tracer = provider.get_tracer("test")
+    tracer.start_span("the one that it hangs at").end()
+    assert hanging.began.wait(30)
+    for _ in range(10):
+        tracer.start_span("one").end()
+    assert dict(sent.read()) == {("taken",): 0, ("lost",): 6}
+    hanging.answer.set()
+    provider.shutdown()
+    assert dict(sent.read()) == {("taken",): 5, ("lost",): 6}
+
+
+class Broken(Collector):
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        raise OSError("no such certificate")
+
+
+def test_spans_at_which_an_exporter_breaks_are_lost() -> None:
+    sent = Sent()
+    with TracerProvider(shutdown_on_exit=False).get_tracer("test").start_as_current_span("one") as span:
+        assert isinstance(span, ReadableSpan)
+        with pytest.raises(OSError, match="certificate"):
+            _Counted(Broken(), sent).export([span])
+    assert dict(sent.read()) == {("taken",): 0, ("lost",): 1}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Mapping
 from importlib.metadata import version
+from typing import Final
 
 import click
 
@@ -16,6 +20,8 @@ from worker.commands.run import run
 from worker.commands.sandbox import sandbox
 from worker.commands.topics import topics
 from worker.commands.transactions import transactions
+
+LIMITS: Final = re.compile(r"OTEL_\w+_(COUNT|LENGTH)_LIMIT")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -35,6 +41,14 @@ def main() -> None:
     Completion of commands and options in the shell (bash; zsh_source and fish_source likewise):
       eval "$(_ROKT_WORKER_COMPLETE=bash_source rokt-worker)"
     """
+    check_limits(os.environ)
+
+
+def check_limits(environ: Mapping[str, str]) -> None:
+    """Spans' limits are read as their library is imported: a wrong one would end that. Raises click.UsageError."""
+    for name, value in environ.items():
+        if LIMITS.fullmatch(name) and value.strip() and not value.strip().isdecimal():
+            raise click.UsageError(f"{name}: given {value!r}; allowed: a whole number, 0 or more")
 
 
 main.add_command(run)

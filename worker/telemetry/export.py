@@ -7,14 +7,18 @@ Both are sent from threads of the SDK, which drop what a collector does not take
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from math import inf
 from typing import Final, Literal
 
 from opentelemetry.context import Context
+from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -39,6 +43,7 @@ Signal = Literal["TRACES", "METRICS"]
 NAME: Final = "rokt-worker"
 ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
+INTERVAL: Final = "OTEL_METRIC_EXPORT_INTERVAL"
 TEMPORALITY: Final = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 SCHEMA: Final = "https://opentelemetry.io/schemas/1.44.0"
 KINDS: Final[Mapping[Signal, tuple[str, ...]]] = {
@@ -49,10 +54,11 @@ RANDOM: Final = 0x02  # Trace Context level 2, section 3.2.2.5.2: the trace's id
 
 
 class Sent:
-    """Spans that a collector took, or did not; counted on the exporting thread."""
+    """Spans that a collector took, or did not: counted on the exporting thread, `dropped` ones where they end."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self.dropped = 0
 
     def add(self, result: str, count: int) -> None:
         """So many more."""
@@ -60,7 +66,7 @@ class Sent:
 
     def read(self) -> Sequence[tuple[Labels, float]]:
         """How many by now."""
-        return [((result,), self._counts[result]) for result in ("taken", "lost")]
+        return [(("taken",), self._counts["taken"]), (("lost",), self._counts["lost"] + self.dropped)]
 
 
 def resource() -> Resource:
@@ -77,17 +83,15 @@ def tracer_provider(
     environ: Mapping[str, str], about: Resource | None = None, sent: Sent | None = None
 ) -> TracerProvider:
     """A provider with the exporter that the environment asks for. Raises SettingsError."""
-    about = about or resource()
-    try:
-        exporters = [_spans_to(name, environ) for name in exporters_asked(environ, "TRACES")]
+    about, asked = about or resource(), exporters_asked(environ, "TRACES")
+    with _wrong(environ):
+        exporters = [_spans_to(name, environ) for name in asked]
         if not exporters:
             return Nowhere(resource=about, shutdown_on_exit=False)
         provider = TracerProvider(resource=about, shutdown_on_exit=False)
         for exporter in exporters:
-            provider.add_span_processor(BatchSpanProcessor(_Counted(exporter, sent or Sent())))
-    except ValueError as error:
-        raise SettingsError([f"OTEL_*: {error}"]) from None
-    return provider
+            provider.add_span_processor(_Batches(exporter, sent or Sent()))
+        return provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +120,48 @@ def outlets(environ: Mapping[str, str]) -> Outlets:
 def metric_exporters(environ: Mapping[str, str]) -> list[MetricExporter]:
     """Those of metrics that the environment asks for; Prometheus scrapes, and needs none. Raises SettingsError."""
     asked = [name for name in exporters_asked(environ, "METRICS") if name != "prometheus"]
-    try:
+    if asked:
+        _check_interval(environ.get(INTERVAL, ""))
+    with _wrong(environ):
+        MeterProvider(shutdown_on_exit=False)  # reads what it is told before anybody has begun who would have to end
         return [_metrics_to(name, environ) for name in asked]
-    except ValueError as error:
-        raise SettingsError([f"OTEL_*: {error}"]) from None
+
+
+@contextmanager
+def _wrong(environ: Mapping[str, str]) -> Iterator[None]:
+    """What the SDK does not take is a wrong setting: that of which the value is quoted, if it says so itself of none.
+
+    Raises SettingsError.
+    """
+    try:
+        yield
+    except SettingsError:
+        raise
+    except Exception as error:  # of several kinds, one for each exporter
+        text = str(error)
+        quoted = [name for name, value in environ.items() if name.startswith("OTEL_") and value and repr(value) in text]
+        raise SettingsError([f"{quoted[0] if quoted else 'OTEL_*'}: {text}"]) from None
+
+
+def _check_interval(given: str) -> None:
+    """What is no number is said and left out by the SDK. Raises SettingsError for one that it cannot wait for."""
+    with suppress(ValueError):
+        if not 0 < float(given) < inf:
+            raise SettingsError([f"{INTERVAL}: given {given!r}; allowed: milliseconds, more than 0"])
+
+
+class _Batches(BatchSpanProcessor):
+    """Also counts what is dropped since nothing is taken, and the queue is full."""
+
+    def __init__(self, to: SpanExporter, sent: Sent) -> None:
+        super().__init__(_Counted(to, sent))
+        self._sent = sent
+
+    def on_end(self, span: ReadableSpan) -> None:
+        batches = self._batch_processor
+        if span.context.trace_flags.sampled and len(batches._queue) == batches._max_queue_size:  # noqa: SLF001 - as it does
+            self._sent.dropped += 1
+        super().on_end(span)
 
 
 class _Counted(SpanExporter):
@@ -131,8 +173,11 @@ class _Counted(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Passes them on."""
-        result = self._to.export(spans)
-        self._sent.add("taken" if result is SpanExportResult.SUCCESS else "lost", len(spans))
+        result = SpanExportResult.FAILURE
+        try:
+            result = self._to.export(spans)
+        finally:
+            self._sent.add("taken" if result is SpanExportResult.SUCCESS else "lost", len(spans))
         return result
 
     def shutdown(self) -> None:
@@ -188,9 +233,11 @@ def endpoints(signal: Signal) -> tuple[str, str]:
 
 def protocol(environ: Mapping[str, str], signal: Signal) -> str:
     """grpc or http/protobuf. Raises SettingsError for another one."""
-    given = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or environ.get(PROTOCOL) or "http/protobuf"
+    own = f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL"
+    name = own if environ.get(own) else PROTOCOL
+    given = environ.get(name) or "http/protobuf"
     if given not in ("grpc", "http/protobuf"):
-        raise SettingsError([f"{PROTOCOL}: given {given!r}; allowed: http/protobuf, grpc"])
+        raise SettingsError([f"{name}: given {given!r}; allowed: http/protobuf, grpc"])
     return given
 
 
@@ -198,6 +245,7 @@ def _spans_to(name: str, environ: Mapping[str, str]) -> SpanExporter:
     if name == "console":
         return ConsoleSpanExporter()
     if protocol(environ, "TRACES") == "grpc":
+        _hush_grpc()
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 
         return GrpcExporter()
@@ -210,9 +258,15 @@ def _metrics_to(name: str, environ: Mapping[str, str]) -> MetricExporter:
     if name == "console":
         return ConsoleMetricExporter()
     if protocol(environ, "METRICS") == "grpc":
+        _hush_grpc()
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
 
         return GrpcExporter()
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpExporter
 
     return HttpExporter()
+
+
+def _hush_grpc() -> None:
+    """Its core writes to standard error by itself, at each attempt; the log says the same. Before it is imported."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
