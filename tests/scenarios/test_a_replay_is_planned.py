@@ -22,6 +22,7 @@ from infra.events import abandoned, cancelled, completed, encoded
 from infra.rokt import Rokt
 from infra.worker import Worker, tell, until
 from worker.commands.replay import replay
+from worker.demo.spans import Collector
 from worker.ledger.sqlite import SqliteStore
 
 MINUTE = 60_000
@@ -146,6 +147,17 @@ def test_what_is_not_there_is_told_and_no_ledger_is_made(broker: Broker, worker:
     worker.settings["WORKER_TOPICS__ORDER_CANCELLED"] = "nowhere"
     answer = typed(worker, "--since", at(0), "--dry-run")
     assert (answer.code, "there is no topic nowhere" in answer.err) == (1, True), answer
+
+
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+def test_where_its_telemetry_goes_is_read_from_the_env_file_too(broker: Broker, worker: Worker) -> None:
+    put(broker, worker.completed, "ada", completed("ada"), 1)
+    make_ledger(worker)
+    with Collector() as collector:
+        env_file = worker.folder / "worker.env"
+        env_file.write_text(f"OTEL_EXPORTER_OTLP_ENDPOINT={collector.url}\nOTEL_METRICS_EXPORTER=none\n")
+        said(worker, "--since", at(0), "--env-file", str(env_file))
+    assert f"process {worker.completed}" in {span.name for span in collector.spans}
 
 
 def put(broker: Broker, topic: str, key: str, event: dict[str, Any], minutes: int) -> None:
