@@ -100,6 +100,14 @@ def test_a_librarys_defect_does_not_either(style: Literal["json", "console"]) ->
     assert CANARY not in out.getvalue().replace("\n", "")
 
 
+def test_what_people_read_cannot_colour_their_terminal_or_turn_its_writing() -> None:
+    out = io.StringIO()
+    logs.configure("console", "info", out).info("event.settled", cart_id="\x1b[31mada", order_id="\u202e1\x9b2J")
+    shown = out.getvalue()
+    assert shown.rstrip("\n").isprintable()
+    assert "\\x1b[31mada" in shown
+
+
 def test_a_collector_that_is_away_is_complained_of_once_in_a_while() -> None:
     out, now = io.StringIO(), 1_000.0
     logs.configure("json", "info", out)

@@ -23,6 +23,7 @@ from typing import Any, Literal, NoReturn, ParamSpec, TextIO, TypeVar
 import click
 
 from worker.errors import SettingsError, WorkerError
+from worker.telemetry.printable import printable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -103,8 +104,8 @@ class Speech:
         from rich.console import Console
         from rich.text import Text
 
-        with Console(file=self._err, highlight=False).status(Text(_printable(text))) as status:
-            yield lambda now: status.update(Text(_printable(now)))
+        with Console(file=self._err, highlight=False).status(Text(printable(text))) as status:
+            yield lambda now: status.update(Text(printable(now)))
 
     def _now_and_then(self) -> Callable[[str], None]:
         said = time.monotonic()
@@ -119,7 +120,7 @@ class Speech:
 
     def _show(self, shown: Shown) -> None:
         if self._console is not None:
-            self._console.print(_rich(shown) if isinstance(shown, Table) else _printable(shown), soft_wrap=False)
+            self._console.print(_rich(shown) if isinstance(shown, Table) else printable(shown), soft_wrap=False)
         else:
             for line in aligned(shown) if isinstance(shown, Table) else [shown]:
                 self._out.write(_written(line, self._out) + "\n")
@@ -128,7 +129,7 @@ class Speech:
 def aligned(table: Table) -> list[str]:
     """A table as lines of text in columns, with nothing behind the last word of a line."""
     lines = [tuple(heading.upper() for heading in table.headings)] if table.headings else []
-    lines += [tuple(_printable(_text(cell)) for cell in row) for row in table.rows]
+    lines += [tuple(printable(_text(cell)) for cell in row) for row in table.rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     right = _right(table)
     return [
@@ -237,7 +238,7 @@ def _rich(table: Table) -> Any:
         drawn.add_column(heading, justify=justify, overflow="fold", no_wrap=whole)
     for row in table.rows:
         styles = [COLOURS[cell.mood] if isinstance(cell, Marked) else "" for cell in row]
-        drawn.add_row(*(Text(_printable(_text(cell)), style) for cell, style in zip(row, styles, strict=True)))
+        drawn.add_row(*(Text(printable(_text(cell)), style) for cell, style in zip(row, styles, strict=True)))
     return drawn
 
 
@@ -253,11 +254,6 @@ def _text(cell: Cell) -> str:
     return cell.text if isinstance(cell, Marked) else str(cell)
 
 
-def _printable(text: str) -> str:
-    """What a record or a server said cannot move the cursor, or colour the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
-
-
 def _written(text: str, stream: TextIO) -> str:
     encoding = stream.encoding or "utf-8"
-    return _printable(text).encode(encoding, "backslashreplace").decode(encoding)
+    return printable(text).encode(encoding, "backslashreplace").decode(encoding)

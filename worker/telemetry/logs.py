@@ -15,6 +15,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from worker.telemetry.foreign import without_values
+from worker.telemetry.printable import printable
 
 REPEAT_SECONDS = 60.0
 LIBRARIES = ("opentelemetry", "aiohttp", "asyncio", "confluent_kafka", "httpx", "httpx2", "httpcore2", "uvicorn")
@@ -64,9 +65,8 @@ def configure(style: Literal["json", "console"], level: str, stream: TextIO | No
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _stack_without_values,
     ]
-    last: Processor = (
-        _in_order if style == "json" else structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")
-    )
+    people = structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")
+    last: Processor = _in_order if style == "json" else _for_people(people)
     _libraries_too(shared, last, level, out)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     logger: FilteringBoundLogger = structlog.wrap_logger(
@@ -92,6 +92,16 @@ def _stack_without_values(_: Any, __: str, event: EventDict) -> EventDict:
         event["exception"] = type(error).__qualname__
         event["stack"] = "".join(traceback.format_tb(error.__traceback__))
     return event
+
+
+def _for_people(renderer: Processor) -> Processor:
+    """What a record or a server said cannot move the cursor, or colour the terminal."""
+
+    def rendered(logger: Any, name: str, event: EventDict) -> Any:
+        plain = {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
+        return renderer(logger, name, plain)
+
+    return rendered
 
 
 def _libraries_too(shared: list[Processor], last: Processor, level: str, out: TextIO) -> None:
