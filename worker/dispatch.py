@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from worker.decode.decoder import Decoded
 from worker.errors import Abandoned, WorkerError
 from worker.lanes import Lanes, Place, lane_keys
-from worker.pipeline import Later
+from worker.pipeline import LEFT, Later
 from worker.record import Record
 from worker.stream.assignment import Assignment
 from worker.telemetry import names
@@ -254,7 +254,8 @@ class Dispatcher:
                     self._begin(ready)
 
     def _left(self, work: Work) -> None:
-        if work.span.is_recording():
+        if work.span.is_recording():  # it was parked
+            work.span.set_attribute(names.ROKT_FATE, LEFT)
             work.span.end()
         self._log.info(names.LOG_ABANDONED, **work.place, waited_for=work.waits_for)
 

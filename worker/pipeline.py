@@ -166,8 +166,11 @@ class Pipeline:
             return Later(LOOK_AGAIN.ceiling(work.looks))
         if work.looks:
             telling.waited(work, self._around, "confirm", now - work.asked_at)
-        for item in called_off.items:
-            await self._calling.carry_out(work, event, cancel(event, item))
+        calls = [cancel(event, item) for item in called_off.items]
+        if len(calls) == 1:
+            work.span.set_attribute(names.ROKT_KEY, calls[0].key)
+        for call in calls:
+            await self._calling.carry_out(work, event, call)
         if called_off.unresolved or not called_off.items:
             named = ", ".join(item.cart_item_id or "?" for item in called_off.unresolved[:NAMED_IN_MESSAGE])
             why = (

@@ -8,6 +8,7 @@ from typing import Literal
 
 from worker.decode.decoder import Decoded, Tombstone
 from worker.errors import Abandoned
+from worker.pipeline import Later
 from worker.work import Work
 
 Fate = Literal["settled", "abandoned", "defect"]
@@ -68,7 +69,7 @@ class FakePipeline:
         self.decoded.append(work)
         return self.meaning.get((work.record.partition, work.record.offset), Tombstone())
 
-    async def settle(self, work: Work) -> None:
+    async def settle(self, work: Work) -> Later | None:
         self.running[work] = asyncio.get_running_loop().create_future()
         self._begins(work)
         try:
@@ -79,3 +80,4 @@ class FakePipeline:
                     raise Defect
         finally:
             del self.running[work]
+        return None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.brokers import Broker
-from infra.events import SESSION, completed, encoded
+from infra.events import SESSION, cancelled, completed, encoded
 from infra.rokt import Rokt
 from infra.worker import API_KEY, Worker, until
 from worker.demo.spans import Collector, Span, of_trace
@@ -133,6 +133,19 @@ def test_a_collector_that_takes_nothing_changes_nothing(broker: Broker, worker: 
 
 
 @pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+def test_a_collector_without_tls_has_nothing_but_our_lines_stand_in_the_log(
+    broker: Broker, worker: Worker, collector: Collector
+) -> None:
+    broker.produce(worker.completed, encoded(completed("ada")))
+    tls = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url.replace("http:", "https:")}
+    worker.start(**tls, OTEL_EXPORTER_OTLP_PROTOCOL="grpc", OTEL_BSP_SCHEDULE_DELAY="50")
+
+    assert until(lambda: any(str(line.get("logger")).startswith("opentelemetry") for line in worker.lines()))
+    assert worker.stop() == 0
+    assert [line for line in worker.output().splitlines() if not line.startswith("{")] == []
+
+
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 def test_baggage_reaches_the_outcome_as_it_came(broker: Broker, worker: Worker) -> None:
     baggage = ("baggage", "user=ada@example.com")
     broker.produce(worker.completed, encoded(completed("ada")), headers=[("traceparent", PARENT), baggage])
@@ -142,3 +155,16 @@ def test_baggage_reaches_the_outcome_as_it_came(broker: Broker, worker: Worker) 
     assert worker.stop() == 0
     assert outcome.header("baggage") == b"user=ada@example.com"
     assert "ada@example.com" not in worker.output()
+
+
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+def test_the_span_of_a_cancel_of_one_item_has_its_key(broker: Broker, worker: Worker, collector: Collector) -> None:
+    broker.produce(worker.completed, encoded(completed("ada")), key="ada")
+    _traced(worker, collector)
+    assert worker.read_outcomes(1)
+    broker.produce(worker.cancelled, encoded(cancelled("ada")), key="ada")
+    [_, outcome] = worker.read_outcomes(2)
+    assert worker.stop() == 0
+
+    [process] = _named(collector.spans, f"process {worker.cancelled}")
+    assert process.attributes["rokt.idempotency_key"] == outcome["idempotencyKey"]
