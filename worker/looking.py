@@ -15,6 +15,7 @@ from worker.ledger.ledger import Ledger
 from worker.settings import Settings
 from worker.stalls import stalled
 from worker.state import State, of_partition
+from worker.stream.assignment import Assignment
 from worker.stream.brokers import Brokers
 from worker.stream.consumer import ConsumerThread
 from worker.stream.consumption import Consumption
@@ -50,7 +51,7 @@ class Looking:
     def state(self) -> State:
         """How it stands."""
         assigned, retention = self.consumption.assignments(), self.retention
-        ends = {} if retention is None else retention.log_ends
+        ends: Mapping[Assignment, int] = {} if retention is None else retention.log_ends
         clock, now_ms = time.monotonic(), int(time.time() * 1000)
         return State(
             idle_seconds=clock - self.consumption.turned_at,
@@ -59,7 +60,7 @@ class Looking:
             gate=self.gate.state,
             ledger_down=not self.ledger.up,
             stopping=self.consumer.stopping,
-            partitions=[of_partition(a, ends.get(a.key), clock=clock, now_ms=now_ms) for a in assigned],
+            partitions=[of_partition(a, ends.get(a), clock=clock, now_ms=now_ms) for a in assigned],
             under_way=self.dispatcher.under_way,
             lanes=self.dispatcher.lanes,
             stalls=stalled(assigned, self.stall_seconds, clock=clock),

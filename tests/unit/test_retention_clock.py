@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from infra.reading import Clocked, Keeper, Partitions
+from worker.stream.client import Client
 from worker.stream.cluster import Kept, Untold
 from worker.stream.horizon import Log
 
@@ -120,3 +123,11 @@ def test_a_retention_that_is_changed_is_read_again() -> None:
     clocked.now_ms = HOUR_MS // 2
     clocked.look()
     assert clocked.retention.left_seconds == 1.5 * HOUR_MS / 1000
+
+
+def test_where_a_log_ended_is_not_taken_for_where_the_next_one_of_its_name_does() -> None:
+    clocked = Clocked(Partitions(commit=10), Keeper(Log(0, 20), Kept(None)))
+    clocked.look()
+    assert clocked.retention.log_ends.get(clocked.assignment) == 20
+    clocked.consumption.begin(cast("Client", clocked.client))  # it has the partition anew
+    assert clocked.retention.log_ends.get(clocked.assignment) is None

@@ -76,11 +76,6 @@ class Assignment:
         self._bytes_settled = 0
 
     @property
-    def key(self) -> tuple[str, int]:
-        """Topic and partition."""
-        return self.topic, self.partition
-
-    @property
     def place(self) -> dict[str, str | int]:
         """Which one it is, for the log."""
         return {"topic": self.topic, "partition": self.partition}

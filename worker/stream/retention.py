@@ -45,8 +45,9 @@ class Retention:
     """The clock of all assigned partitions, on the event loop.
 
     `left_seconds` is the smallest time left as of the last look; None where nothing waits, or it is not known.
-    `log_ends` is where the logs ended then. `clock`
-    gives monotonic seconds, `now_ms` milliseconds since 1970. `from_start`: what has no commit is begun at its start.
+    `log_ends` is where the logs ended then, of those assignments alone: the topic may have been made anew since.
+    `clock` gives monotonic seconds, `now_ms` milliseconds since 1970. `from_start`: what has no commit is begun at its
+    start.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Retention:
         self._kept: dict[str, Kept | Untold] = {}
         self._ask_again_at = 0.0
         self._said: set[tuple[str, str]] = set()
-        self.log_ends: Mapping[Partition, int] = {}
+        self.log_ends: Mapping[Assignment, int] = {}
         self.left_seconds: float | None = None
 
     async def watch(self) -> None:
@@ -93,13 +94,15 @@ class Retention:
         await self._ask_retention({topic for topic, _ in assigned})
         logs = await _in_thread(partial(self._keeper.logs, list(assigned))) if assigned else {}
         looks: dict[Partition, Look] = {}
+        ends: dict[Assignment, int] = {}
         for assignment in self._assignments():
             partition = assignment.topic, assignment.partition
             if assigned.get(partition) is assignment:
                 log = self._told("where the log starts", logs[partition], assignment.topic)
                 looks[partition] = self._look_at(assignment, log)
-        self._looks = looks
-        self.log_ends = {partition: log.end for partition, log in logs.items() if isinstance(log, Log)}
+                if log is not None:
+                    ends[assignment] = log.end
+        self._looks, self.log_ends = looks, ends
         left = [look.waiting.left_ms for look in looks.values() if look.waiting and look.waiting.left_ms is not None]
         self.left_seconds = min(left) / 1000 if left else None
 
