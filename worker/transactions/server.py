@@ -8,20 +8,29 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from worker.errors import SettingsError
 from worker.settings import TransactionsSettings
+from worker.transactions.answers import refused
+from worker.transactions.media import JSON
 
 KEEP_ALIVE_SECONDS = 30
+GOODBYE_SECONDS = 1.0
+NO_HTTP = refused(400, "http", "the request is not HTTP/1.1")
 
 
 class Server:
     """Serves on the running event loop. Raises SettingsError when the address or a certificate cannot be had."""
 
     def __init__(self, app: ASGIApp, settings: TransactionsSettings, *, stop_seconds: float) -> None:
+        if settings.key_location is not None and settings.certificate_location is None:
+            raise SettingsError(
+                ["WORKER_TRANSACTIONS__CERTIFICATE_LOCATION is not set, and WORKER_TRANSACTIONS__KEY_LOCATION is"]
+            )
         try:
             self._listener = socket.create_server((settings.host, settings.port), backlog=1024)
         except OSError as error:
@@ -62,10 +71,36 @@ class _Server(uvicorn.Server):
         yield  # signals are ours
 
 
+class _Connection(H11Protocol):
+    """Says what is wrong as all else of the endpoint does, and does not outlive it."""
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - told in the form of all errors
+        """What came is not HTTP. Behind an answer nothing more can be said: the connection is closed."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            headers = [
+                ("content-type", JSON),
+                ("content-length", str(len(NO_HTTP.content))),
+                ("connection", "close"),
+            ]
+            for event in (
+                h11.Response(status_code=NO_HTTP.status, headers=headers, reason=b"Bad Request"),
+                h11.Data(data=NO_HTTP.content),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    def shutdown(self) -> None:
+        """One that is idle is not waited for: over TLS its other side may never say goodbye."""
+        super().shutdown()
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)
+
+
 def _impatient(seconds: float) -> type[H11Protocol]:
     """Connections whose requests have their heads within so many seconds, or are closed (a body has its own time)."""
 
-    class Impatient(H11Protocol):
+    class Impatient(_Connection):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._late: asyncio.TimerHandle | None = None
