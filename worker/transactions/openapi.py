@@ -18,7 +18,8 @@ from worker.transactions.ways import API_KEY_HEADER, TOKEN_PATH, Way, ways
 VERSION: Final = "1"
 ABOUT: Final = (
     "Rokt's Transaction Export sends each transaction here, once. The same transaction a second time, in whatever "
-    "encoding, is answered as a duplicate. 201 and 200 mean that it is stored; 429, 503 and no answer that it is to be "
+    "encoding, is answered as a duplicate. An optional parameter that is empty is as if it were not sent. "
+    "201 and 200 mean that it is stored; 429, 503 and no answer that it is to be "
     "sent again; any other status that it is refused for good."
 )
 LINES: Final = "UTF-8, one name=value a line; the first = splits, nothing is escaped, blank lines are passed over."
@@ -109,6 +110,6 @@ def _content(form: Form) -> Schema:
     return {
         JSON: {"schema": {"$ref": "#/components/schemas/JsonTransaction"}, "example": samples.as_object(form)},
         FORM: {"schema": {"$ref": "#/components/schemas/Transaction"}, "example": samples.as_object(form)},
-        TEXT: {"schema": {"type": "string", "description": LINES}, "example": samples.as_lines(form)},
+        TEXT: {"schema": {"type": "string", "minLength": 1, "description": LINES}, "example": samples.as_lines(form)},
         XML: {"schema": {"$ref": "#/components/schemas/Transaction"}, "example": samples.as_xml(form)},
     }

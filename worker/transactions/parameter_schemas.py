@@ -88,7 +88,9 @@ def _as_in_json(schema: Schema, field: FormField) -> Schema:
 
 
 def _other_name(schema: Schema, field: FormField) -> Schema:
-    return {**schema, "description": f"Another name of {field.name}.", OTHER_NAME: field.name}
+    """Without examples: a request that is made of all of them would have a parameter twice."""
+    told = {key: value for key, value in schema.items() if key != "examples"}
+    return {**told, "description": f"Another name of {field.name}.", OTHER_NAME: field.name}
 
 
 def _required(form: Form) -> Schema:
