@@ -94,7 +94,7 @@ def test_every_answer_of_the_contract_is_told() -> None:
         assert answers["200"]["content"]["application/json"]["example"] == {"status": "duplicate"}
         assert answers["201"]["content"]["application/json"]["example"] == {"status": "created"}
         assert "Retry-After" in answers["503"]["headers"]
-    assert operation(told, "get")["responses"].keys() == {"200", "201", "400", "401", "429", "503"}
+    assert operation(told, "get")["responses"].keys() == {"200", "201", "400", "401", "414", "429", "503"}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -176,3 +176,17 @@ def test_a_form_that_refuses_what_is_not_known_says_so(tmp_path: Path) -> None:
     assert told.is_valid({"id": "1"})
     assert told.is_valid({"ID": "1"})
     assert not told.is_valid({"id": "1", "x": "2"})
+
+
+def test_an_example_of_every_parameter_is_a_request_that_is_taken() -> None:
+    form = FORMS[1]
+    parameters = operation(document(form, OPEN), "get")["parameters"]
+    shown = {each["name"]: each["schema"]["examples"][0] for each in parameters if "examples" in each["schema"]}
+    sent = read_query(urlencoded(shown).encode())
+    assert not isinstance(sent, Wrong)
+    assert isinstance(check(sent, form), Transaction)
+
+
+def test_a_text_that_is_empty_is_told_to_be_none() -> None:
+    content = operation(document(DEFAULT, OPEN), "post")["requestBody"]["content"]
+    assert content["text/plain"]["schema"]["minLength"] == 1

@@ -40,6 +40,7 @@ DESCRIPTIONS: Final[Mapping[int, str]] = {
     405: "The method is not allowed here",
     408: "The request did not come in time",
     413: "The body is too large",
+    414: "The query is too long",
     415: "The body's encoding is not one that is read",
     429: "Too many requests",
     431: "Too many headers",
@@ -62,6 +63,11 @@ def denied(challenge: str) -> Reply:
 def too_large(most: int) -> Reply:
     """More than so many bytes; the rest is not read."""
     return refused(413, "too-large", f"the body is larger than {most} bytes", {"connection": "close"})
+
+
+def too_long(most: int) -> Reply:
+    """A query of more than so many bytes."""
+    return refused(414, "too-large", f"the query is longer than {most} bytes")
 
 
 def too_many(seconds: int) -> Reply:

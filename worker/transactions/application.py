@@ -59,7 +59,7 @@ def application(service: Service, path: str, manual: Manual, probes: Probes) -> 
     async def metrics(_: Request) -> Response:
         return Response(await probes.metrics(), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(
+    served = Starlette(
         routes=[
             Route(path, service.transaction, methods=list(METHODS)),
             Route(TOKEN_PATH, service.token, methods=["POST"]),
@@ -71,6 +71,8 @@ def application(service: Service, path: str, manual: Manual, probes: Probes) -> 
         ],
         exception_handlers={HTTPException: _told},
     )
+    served.router.redirect_slashes = False  # it would lead from TLS at a proxy to http, at whatever Host was sent
+    return served
 
 
 async def _told(_: Request, error: Exception) -> Response:

@@ -99,8 +99,9 @@ class Recorder:
             self._entrance.release(ticket)
             if isinstance(error, DeliveryFailed) and error.too_large:
                 return refused(413, "too-large", "its record is larger than the topic takes")
-            if isinstance(error, DeliveryFailed):
-                self._heard(broker=False)
+            if isinstance(error, RegistryUnavailable):
+                return not_stored("registry", "the schema registry does not do what it is asked now")
+            self._heard(broker=False)
             return not_stored("broker", "the brokers do not take it now")
         finally:
             self._around.meters.send.record((self._topic, failed), self._around.clock() - began)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from worker.transactions.answers import CREATED, DUPLICATE, Reply, denied, not_stored, too_large, wrong
+from worker.transactions.answers import CREATED, DUPLICATE, Reply, denied, not_stored, too_large, too_long, wrong
 from worker.transactions.answers import too_many as too_many_requests
 from worker.transactions.form import Form
 from worker.transactions.media import JSON, NOT_READ, READ
@@ -55,7 +55,7 @@ def of_transaction(form: Form, *, body: bool, guarded: bool) -> dict[str, Any]:
             "headers": _WAIT,
         },
     }
-    more = (of_body() if body else {}) | ({"401": _denied()} if guarded else {})
+    more = (of_body() if body else of_query()) | ({"401": _denied()} if guarded else {})
     return dict(sorted((found | more).items()))
 
 
@@ -65,6 +65,11 @@ def of_body() -> dict[str, Any]:
         "413": _error("The body is too large.", too_large(65_536)),
         "415": _error(f"The media type or charset is not read. Read are {READ}, in UTF-8.", wrong(NOT_READ)),
     }
+
+
+def of_query() -> dict[str, Any]:
+    """To a query that is not read."""
+    return {"414": _error("The query is too long.", too_long(65_536))}
 
 
 def too_many() -> dict[str, Any]:

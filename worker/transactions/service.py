@@ -20,11 +20,11 @@ from worker.surroundings import Surroundings
 from worker.telemetry import names
 from worker.telemetry.tracing import failed, trace_id
 from worker.transactions.access import Access, NoToken
-from worker.transactions.answers import Reply, denied, later, refused, too_large, too_many, wrong
+from worker.transactions.answers import Reply, denied, later, refused, too_large, too_long, too_many, wrong
 from worker.transactions.bodies import read_body, read_query
 from worker.transactions.checking import check
 from worker.transactions.form import Form
-from worker.transactions.media import JSON
+from worker.transactions.media import FORM, JSON, encoding
 from worker.transactions.rate import Rate
 from worker.transactions.recorder import Recorder
 from worker.transactions.transaction import Problem, Wrong
@@ -71,7 +71,7 @@ class Service:
 
     async def token(self, request: Request) -> Response:
         """A token for a client (RFC 6749, section 5)."""
-        body = self._at_the_door(request) or await self._body(request, TOKEN_BYTES)
+        body = self._at_the_door(request) or _no_form(request) or await self._body(request, TOKEN_BYTES)
         if isinstance(body, Reply):
             return Response(body.content, body.status, {**NO_STORE, **body.headers}, JSON)
         token = self._access.token(dict(request.headers), body, self._wall())
@@ -88,6 +88,8 @@ class Service:
             return await self._answered(request, headers, span)
         except ClientDisconnect:
             return refused(408, "gone", "the connection was closed before the body was whole")
+        except asyncio.CancelledError:  # the process stops, and its time is over
+            return later("stopping", "it is not known to be stored: the receiver is stopping", 1)
         except Exception:
             self._around.log.exception(names.LOG_DEFECT, what="a transaction")
             return refused(500, "defect", "this is a fault of the receiver")
@@ -98,6 +100,8 @@ class Service:
         if not self._access.admits(dict(request.headers), self._wall()):
             return denied(self._access.challenge)
         if request.method == "GET":
+            if len(request.scope["query_string"]) > self._settings.max_body_bytes:
+                return too_long(self._settings.max_body_bytes)
             parameters = read_query(request.scope["query_string"])
         else:
             body = await self._body(request, self._settings.max_body_bytes)
@@ -159,6 +163,13 @@ class Service:
             **told,
             trace_id=trace_id(span),
         )
+
+
+def _no_form(request: Request) -> Reply | None:
+    """Why a request for a token is not read, if it is not: it is always a form's (RFC 6749, section 4.4.2)."""
+    if encoding(request.headers.get("content-type")) == "form":
+        return None
+    return refused(415, "media-type", f"this Content-Type is not read; read is {FORM}")
 
 
 def _carried(request: Request) -> Headers:
