@@ -29,6 +29,7 @@ simulate: $(READY) ## The worker on a simulated clock, broker and Rokt: SEEDS=n 
 bench: $(READY) ## Events a second and CPU per event at 64, 256 and 800 calls in flight, and what traces cost, on a real Kafka
 	@cd tests && ../$(BIN)/python -m bench.throughput
 	@cd tests && ../$(BIN)/python -m bench.throughput --limits 256 --traces off 1% all away slow
+	@cd tests && ../$(BIN)/python -m bench.transactions
 
 check: $(READY) ## ruff and mypy --strict
 	@$(BIN)/ruff check .

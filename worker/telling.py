@@ -5,6 +5,7 @@ Ids, statuses and reasons only: nothing of a price, of what customers are like, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from worker.ledger.entries import Entry, Origin
 from worker.rokt.answers import Answer, Failed
 from worker.surroundings import Surroundings
 from worker.telemetry import names
-from worker.telemetry.names import Cause, Reason
+from worker.telemetry.names import Cause, Reason, Status
 from worker.telemetry.recent import Recent
 from worker.telemetry.tracing import failed, linked
 from worker.telemetry.tracing import waited as waited_on
@@ -20,6 +21,9 @@ from worker.work import Ids, Work
 
 GIVEN_UP: Final[frozenset[Reason]] = frozenset({"exhausted", "unknown-outcome"})
 """Of these a person has to find out what Rokt did."""
+
+
+TAKEN: Final[frozenset[Status]] = frozenset({"succeeded", "duplicate", "superseded"})
 
 
 def settled(work: Work, around: Surroundings) -> None:
@@ -70,10 +74,18 @@ def _mark(work: Work, reason: str) -> None:
     if not work.span.is_recording():
         return
     work.span.set_attribute(names.ROKT_FATE, work.fate)
+    if len(work.settled) > 1:
+        work.span.set_attribute(names.ROKT_STATUS, _weightiest(work.settled))
     if work.why:
         work.span.set_attribute(names.ROKT_WHY, work.why)
     if reason:
         failed(work.span, reason)
+
+
+def _weightiest(settled: Sequence[Entry]) -> str:
+    """The status of several calls: of one that Rokt did not take, if there is any."""
+    statuses = [entry.status or "" for entry in settled]
+    return next((status for status in statuses if status not in TAKEN), statuses[-1])
 
 
 def _told(work: Work, ids: Ids, seconds: float, age: float | None) -> dict[str, Any]:

@@ -145,6 +145,14 @@ def test_a_settled_event_is_measured_and_remembered() -> None:
     assert (recent.said, recent.cart_id, recent.attempts) == ("succeeded", "ada", 2)
 
 
+def test_of_several_calls_the_status_is_of_one_that_was_not_taken_whichever_came_last() -> None:
+    refused, done = replace(DONE, status="rejected"), replace(DONE, key="key-2")
+    for settled, status in (([refused, done], "rejected"), ([done, refused], "rejected"), ([done, done], "succeeded")):
+        told = Told()
+        told.settled(told.work(settled=settled))
+        assert told.span.attributes["rokt.status"] == status
+
+
 def test_a_record_without_a_timestamp_has_no_age() -> None:
     told = Told()
     work = told.work()
