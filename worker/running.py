@@ -77,13 +77,7 @@ async def _run(
         topics=list(event_types(settings.topics)),
         rokt=settings.rokt.base_url,
     )
-    beside = [
-        asyncio.create_task(_watch(worker, settings.kafka.stall_seconds, log)),
-        asyncio.create_task(worker.retention.watch()),
-        asyncio.create_task(metrics.watch(log)),
-    ]
-    if read_again is not None:
-        beside.append(asyncio.create_task(_rereading(settings, worker, read_again, log).run()))
+    beside = _beside(worker, metrics, settings, read_again, log)
     await asyncio.wait({over, stop}, return_when=asyncio.FIRST_COMPLETED)
     for task in beside:
         task.cancel()
@@ -98,6 +92,20 @@ async def _run(
     else:
         log.info(names.LOG_STOPPED, code=code, left_group=over.done())
     return Ending(code, clean=over.done())
+
+
+def _beside(
+    worker: wiring.Worker,
+    metrics: Metrics,
+    settings: Settings,
+    read_again: Callable[[], Credentials] | None,
+    log: FilteringBoundLogger,
+) -> list[asyncio.Task[None]]:
+    """What goes on beside the events, until it is cancelled."""
+    work = [_watch(worker, settings.kafka.stall_seconds, log), worker.retention.watch(), metrics.watch(log)]
+    if read_again is not None:
+        work.append(_rereading(settings, worker, read_again, log).run())
+    return [asyncio.create_task(one) for one in work]
 
 
 def _health(settings: Settings, worker: wiring.Worker, metrics: Metrics) -> HealthServer:
