@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import get_args
 
@@ -31,6 +31,14 @@ def load(environ: Mapping[str, str], env_file: Path | None = None, secrets_dir: 
     except (OSError, UnicodeDecodeError) as error:
         named = " or ".join(_options(env_file, secrets_dir))
         raise SettingsError([f"{named}: cannot be read ({type(error).__name__})"]) from None
+
+
+def telemetry(environ: MutableMapping[str, str], env_file: Path | None) -> None:
+    """Adds what the env file says of telemetry, where the environment does not."""
+    if env_file is not None:
+        for name, value in dotenv_values(env_file).items():
+            if name.startswith("OTEL_") and value is not None:
+                environ.setdefault(name, value)
 
 
 def _loaded(environ: Mapping[str, str], env_file: Path | None, secrets_dir: Path | None) -> Settings:

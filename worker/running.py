@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from dotenv import dotenv_values
 from structlog.typing import FilteringBoundLogger
 
 from worker import loading, process, wiring
@@ -40,7 +39,7 @@ def run(env_file: Path | None, secrets_dir: Path | None) -> Ending:
     settings = loading.load(os.environ, env_file, secrets_dir)
     log = logs.configure(settings.log.format, settings.log.level)
     process.on_defects(log)
-    telemetry_from(env_file)
+    loading.telemetry(os.environ, env_file)
     outlets = export.outlets(os.environ)
     with asyncio.Runner(loop_factory=process.loop_factory()) as runner:
         return runner.run(_run(settings, outlets, log, _read_again(env_file, secrets_dir)))
@@ -151,11 +150,3 @@ async def _close(worker: wiring.Worker, health: HealthServer | None, outlets: ex
 def _stack(failure: Exception) -> Exception | None:
     """A stack is for defects; what the worker raises on purpose says all in its text."""
     return None if isinstance(failure, WorkerError) else failure
-
-
-def telemetry_from(env_file: Path | None) -> None:
-    """What the env file says of telemetry, where the environment does not."""
-    if env_file is not None:
-        for name, value in dotenv_values(env_file).items():
-            if name.startswith("OTEL_") and value is not None:
-                os.environ.setdefault(name, value)

@@ -89,10 +89,10 @@ def redrive(
       rokt-worker dlq redrive --reason rejected --status 404 --since 2026-11-20 --dry-run
       rokt-worker dlq redrive --rate 20 --json | jq '.results'
     """
+    from worker import loading
     from worker.dlq import document
     from worker.dlq.asking import Asked
     from worker.dlq.redriving import Terms, redriven, would_be
-    from worker.running import telemetry_from
     from worker.telemetry import logs
 
     named(filters, everything=everything, needed=False)
@@ -102,7 +102,7 @@ def redrive(
         if dry_run:
             report = asyncio.run(would_be(asked, terms, settings, tell))
         else:
-            telemetry_from(env_file)
+            loading.telemetry(os.environ, env_file)
             log = logs.configure("console" if speech.to_people else settings.log.format, "error")
             report = redriven(asked, terms, settings, log, tell)
     told = {"dryRun": dry_run} | document.redriven(report) | {"before": document.counted(report.counts, now_ms())}

@@ -95,15 +95,13 @@ async def _examined(patient: Patient, speech: Speech, seconds: float) -> None:
 
 
 def _patient(env_file: Path | None, secrets_dir: Path | None) -> Patient:
-    from dotenv import dotenv_values
-
     from worker import loading
     from worker.doctor.checks import Patient
 
     settings = loading.load(os.environ, env_file, secrets_dir)
-    file = {} if env_file is None else dotenv_values(env_file)
-    telemetry = {name: value for name, value in file.items() if name.startswith("OTEL_") and value is not None}
-    return Patient(settings, loading.origins(os.environ, env_file, secrets_dir), telemetry | os.environ)
+    environ = dict(os.environ)
+    loading.telemetry(environ, env_file)
+    return Patient(settings, loading.origins(os.environ, env_file, secrets_dir), environ)
 
 
 def _say(findings: Sequence[Finding], speech: Speech) -> None:

@@ -65,11 +65,10 @@ def placements(
     from worker import loading
     from worker.placements.question import Question
     from worker.rokt.placements import PlacementsRequest
-    from worker.running import telemetry_from
 
     question = Question(PlacementsRequest(cart, page, url, together(pairs)), session, locale)
     settings = loading.load(os.environ, env_file, secrets_dir)
-    telemetry_from(env_file)
+    loading.telemetry(os.environ, env_file)
     asyncio.run(_asked(question, settings, Speech(as_json=as_json)))
 
 

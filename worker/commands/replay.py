@@ -106,9 +106,7 @@ def replay(
     typed.check_report(report)
     settings = loading.load(os.environ, env_file, secrets_dir)
     if not dry_run:
-        from worker.running import telemetry_from
-
-        telemetry_from(env_file)
+        loading.telemetry(os.environ, env_file)
     now_ms = int(time.time() * 1000)
     sources = list(config.event_types(settings.topics))
     wanted = typed.wanted(options, sources, settings.ledger.retention_days, now_ms)

@@ -44,9 +44,12 @@ def transactions(context: click.Context, env_file: Path | None, secrets_dir: Pat
       rokt-worker transactions handover --env-file worker.env
     """
     if context.invoked_subcommand is None:
+        from worker import loading
         from worker.transactions import running
 
-        sys.exit(running.run(_settings(env_file, secrets_dir)))
+        settings = _settings(env_file, secrets_dir)
+        loading.telemetry(os.environ, env_file)
+        sys.exit(running.run(settings))
 
 
 @transactions.command("handover", short_help="The answers that Rokt asks for, from the settings.")
@@ -70,10 +73,7 @@ def handover(env_file: Path | None, secrets_dir: Path | None) -> None:
 
 def _settings(env_file: Path | None, secrets_dir: Path | None) -> Settings:
     from worker import loading
-    from worker.running import telemetry_from
 
     for name, value in UNUSED.items():
         os.environ.setdefault(name, value)
-    settings = loading.load(os.environ, env_file, secrets_dir)
-    telemetry_from(env_file)
-    return settings
+    return loading.load(os.environ, env_file, secrets_dir)
