@@ -42,7 +42,6 @@ Signal = Literal["TRACES", "METRICS"]
 
 NAME: Final = "rokt-worker"
 ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
-PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
 INTERVAL: Final = "OTEL_METRIC_EXPORT_INTERVAL"
 TEMPORALITY: Final = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 SCHEMA: Final = "https://opentelemetry.io/schemas/1.44.0"
@@ -217,7 +216,7 @@ def exporters_asked(environ: Mapping[str, str], signal: Signal = "TRACES") -> li
     """The names of the exporters that the environment asks for. Raises SettingsError."""
     name = f"OTEL_{signal}_EXPORTER"
     asked = [one.strip() for one in environ.get(name, "").split(",") if one.strip()]
-    if not asked and any(environ.get(one) for one in endpoints(signal)):
+    if not asked and any(environ.get(one) for one in variables(signal, "ENDPOINT")):
         asked = ["otlp"]
     if wrong := [one for one in asked if one not in KINDS[signal]]:
         raise SettingsError([f"{name}: given {wrong[0]!r}; allowed: {', '.join(KINDS[signal])}"])
@@ -226,15 +225,15 @@ def exporters_asked(environ: Mapping[str, str], signal: Signal = "TRACES") -> li
     return asked
 
 
-def endpoints(signal: Signal) -> tuple[str, str]:
-    """The variables that say where a signal goes; what comes first counts."""
-    return f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", ENDPOINT
+def variables(signal: Signal, what: str) -> tuple[str, str]:
+    """The variable of this signal, and that of both; what comes first counts."""
+    return f"OTEL_EXPORTER_OTLP_{signal}_{what}", f"OTEL_EXPORTER_OTLP_{what}"
 
 
 def protocol(environ: Mapping[str, str], signal: Signal) -> str:
     """grpc or http/protobuf. Raises SettingsError for another one."""
-    own = f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL"
-    name = own if environ.get(own) else PROTOCOL
+    own, shared = variables(signal, "PROTOCOL")
+    name = own if environ.get(own) else shared
     given = environ.get(name) or "http/protobuf"
     if given not in ("grpc", "http/protobuf"):
         raise SettingsError([f"{name}: given {given!r}; allowed: http/protobuf, grpc"])

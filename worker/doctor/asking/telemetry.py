@@ -18,7 +18,7 @@ from opentelemetry.util.re import parse_env_headers
 
 from worker.doctor.asking.words import in_words, shown
 from worker.doctor.finding import Finding, green, red, yellow
-from worker.telemetry.export import ENDPOINT, Signal, exporters_asked, protocol
+from worker.telemetry.export import ENDPOINT, Signal, exporters_asked, protocol, variables
 
 PORTS: Final = {"grpc": 4317, "http/protobuf": 4318}
 NOT_FOUND: Final = 404
@@ -32,10 +32,6 @@ class _Signal:
     check: str
     path: str
     lost: str
-
-    def variables(self, what: str) -> tuple[str, str]:
-        """The one of this signal, and the one of both; what comes first counts."""
-        return f"OTEL_EXPORTER_OTLP_{self.name}_{what}", f"OTEL_EXPORTER_OTLP_{what}"
 
 
 TRACES: Final = _Signal("TRACES", "traces", "/v1/traces", "spans")
@@ -68,10 +64,10 @@ async def _ask(of: _Signal, nowhere: str, environ: Mapping[str, str], seconds: f
 
 
 async def _export(of: _Signal, url: str, environ: Mapping[str, str], seconds: float) -> Finding:
-    authorities = of.variables("CERTIFICATE")
+    authorities = variables(of.name, "CERTIFICATE")
     given = next((environ[name] for name in authorities if environ.get(name)), None)
     headers = {"content-type": "application/x-protobuf"}
-    for name in reversed(of.variables("HEADERS")):
+    for name in reversed(variables(of.name, "HEADERS")):
         headers |= parse_env_headers(environ.get(name, ""), liberal=True)
     where = shown(url)
     try:
@@ -85,7 +81,7 @@ async def _export(of: _Signal, url: str, environ: Mapping[str, str], seconds: fl
     if answer.is_success:
         return green(of.check, f"{where} takes them")
     if answer.status_code in (401, 403):
-        asks = of.variables("HEADERS")[1]
+        asks = variables(of.name, "HEADERS")[1]
         return red(of.check, f"{where} refuses us ({answer.status_code})", f"give what it asks for in {asks}")
     if answer.status_code == NOT_FOUND and of is METRICS:
         mend = "give a collector that does, or OTEL_METRICS_EXPORTER=none"
@@ -108,7 +104,7 @@ async def _port(of: _Signal, url: str, seconds: float) -> Finding:
 
 
 def _url(of: _Signal, environ: Mapping[str, str], spoken: str) -> str:
-    own, shared = (environ.get(name) for name in of.variables("ENDPOINT"))
+    own, shared = (environ.get(name) for name in variables(of.name, "ENDPOINT"))
     if own:
         return own
     base = (shared or f"http://localhost:{PORTS[spoken]}").rstrip("/")
