@@ -117,20 +117,11 @@ class Meters:
                 self.dead_letters.add((topic, reason), 0)
 
     @property
-    def counters(self) -> tuple[Counter, ...]:
+    def counters(self) -> list[Counter]:
         """What is counted."""
-        return (
-            self.consumed,
-            self.settled,
-            self.held,
-            self.dead_letters,
-            self.attempts,
-            self.calls,
-            self.ledger_answers,
-            self.transactions,
-        )
+        return [meter for meter in vars(self).values() if isinstance(meter, Counter)]
 
     @property
-    def timers(self) -> tuple[Timer, ...]:
+    def timers(self) -> list[Timer]:
         """What is timed."""
-        return self.process, self.send, self.request, self.served, self.ledger, self.age, self.waited
+        return [meter for meter in vars(self).values() if isinstance(meter, Timer)]
