@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -28,7 +29,7 @@ from infra.registry import Registry
 from infra.unavailable import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
 KAFKA = pytest.StashKey[Once[Broker]]()
 REGISTRY = pytest.StashKey[Once[Registry]]()
@@ -37,6 +38,7 @@ JAEGER = pytest.StashKey[Once[Jaeger]]()
 PROMETHEUS = pytest.StashKey[Once[Prometheus]]()
 STARTED = pytest.StashKey[list[str]]()
 FAILED = pytest.StashKey[dict[str, str]]()
+STDERR = pytest.StashKey[int]()
 MARKS = {
     "kafka": "real_kafka",
     "registry": "real_registry",
@@ -48,6 +50,7 @@ SERVERS = ("embedded", "kafka", "broker", "registry", "postgres", "jaeger")
 AnyServer: TypeAlias = Once[Broker] | Once[Registry] | Once[Postgres] | Once[Jaeger] | Once[Prometheus]
 SCRUBBED = ("WORKER_", "OTEL_")
 KEPT = "WORKER_TEST_"
+HUNG_SECONDS = 60.0  # beyond its time limit; only a test that no signal reaches gets so far
 
 
 # How long an example takes is the machine's affair.
@@ -70,6 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[PROMETHEUS] = Once(real_prometheus.find)
     config.stash[STARTED] = []
     config.stash[FAILED] = {}
+    config.stash[STDERR] = os.dup(2)  # before a test's output is captured
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -92,6 +96,21 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             jaeger_binary.begin()  # it takes minutes to build, and the others need not wait for it
         else:
             _missing(server)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that hangs where its time limit cannot interrupt it (in a library's C, or while it cleans up) is ended.
+
+    Every thread's stack is written to where this process writes, and the process ends: the test has failed.
+    """
+    marked = item.get_closest_marker("timeout")
+    limit = float(marked.args[0] if marked else item.config.getini("timeout"))
+    faulthandler.dump_traceback_later(limit + HUNG_SECONDS, exit=True, file=item.config.stash[STDERR])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.hookimpl(tryfirst=True)
