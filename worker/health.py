@@ -79,6 +79,7 @@ class HealthServer:
             raise SettingsError([f"WORKER_HEALTH__PORT: {host}:{port} cannot be had ({error.strerror})"]) from None
         config = uvicorn.Config(
             application(state, metrics, page),
+            http="h11",
             log_config=None,
             access_log=False,
             lifespan="off",

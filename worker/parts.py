@@ -17,7 +17,7 @@ from worker.ledger.opening import store_for
 from worker.ledger.store import Store
 from worker.rokt import access as rokt
 from worker.rokt.client import RoktClient
-from worker.rokt.transport import AiohttpTransport
+from worker.rokt.transport import HttpTransport
 from worker.settings import LedgerSettings, RegistrySettings, RoktSettings, Settings
 from worker.telemetry.tracing import Tracing
 
@@ -30,7 +30,7 @@ LEASE_MARGIN_SECONDS = 5.0
 
 def transport(given: RoktSettings) -> httpx.AsyncBaseTransport:
     """The connections to Rokt. Raises SettingsError."""
-    return AiohttpTransport(
+    return HttpTransport(
         max_connections=given.max_concurrency,
         verify=_tls(given.ca_location),
         keepalive_seconds=given.keepalive_seconds,

@@ -26,7 +26,7 @@ from worker.mapping import Call, CallItem
 from worker.rokt.access import Access, Timeouts
 from worker.rokt.answers import Accepted, Failed, Throttled
 from worker.rokt.client import RoktClient
-from worker.rokt.transport import AiohttpTransport
+from worker.rokt.transport import HttpTransport
 from worker.sandbox.app import Settings
 from worker.sandbox.faults import convert_faults
 from worker.sandbox.server import start_sandbox
@@ -104,7 +104,7 @@ def on_a_socket() -> list[tuple[object, ...]]:
 
 
 async def _talk(url: str, order: Order) -> list[tuple[object, ...]]:
-    transport = _aiohttp()
+    transport = _sockets()
     try:
         return await conversation(_client(transport, url), order)
     finally:
@@ -133,7 +133,7 @@ def test_nobody_takes_the_call_alike() -> None:
         port = taken.getsockname()[1]
 
     async def call() -> tuple[object, ...]:
-        transport = _aiohttp()
+        transport = _sockets()
         try:
             return await _heard(_client(transport, f"http://127.0.0.1:{port}"), CONFIRM)
         finally:
@@ -188,8 +188,8 @@ def _rokt(loop: VirtualLoop, trace: Trace) -> SimulatedRokt:
     )
 
 
-def _aiohttp() -> AiohttpTransport:
-    return AiohttpTransport(max_connections=4, verify=ssl.create_default_context(), keepalive_seconds=5.0)
+def _sockets() -> HttpTransport:
+    return HttpTransport(max_connections=4, verify=ssl.create_default_context(), keepalive_seconds=5.0)
 
 
 def _client(transport: httpx.AsyncBaseTransport, url: str) -> RoktClient:

@@ -31,7 +31,7 @@ from worker.rokt.answers import Accepted, Answer, Conflict, Denied, Failed, Refu
 from worker.rokt.client import RoktClient
 from worker.rokt.placements import Placements, PlacementsRequest
 from worker.rokt.said import Complaint, Said
-from worker.rokt.transport import AiohttpTransport
+from worker.rokt.transport import HttpTransport
 from worker.telemetry.tracing import Tracing, span_id, trace_id
 
 CANARY = "canary-7f3a"
@@ -235,7 +235,7 @@ async def rokt(
         "max_response_bytes": 100_000,
         "max_retry_after_seconds": 300.0,
     }
-    transport = AiohttpTransport(max_connections=max_connections, verify=client_tls or TRUSTED, keepalive_seconds=30)
+    transport = HttpTransport(max_connections=max_connections, verify=client_tls or TRUSTED, keepalive_seconds=30)
     tracing = Tracing(provider.get_tracer("test"), group="g", link_producer=False)
     client = RoktClient(transport, Access(**settings | access), tracing, lambda: NOW)
     try:

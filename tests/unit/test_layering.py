@@ -80,10 +80,10 @@ CORE = (
     "worker.verdict",
 )
 FOREIGN = {
-    "aiohttp", "anyio", "asyncio", "asyncpg", "click", "confluent_kafka", "fastavro", "httpcore", "httpx",
-    "httpx_aiohttp", "logging", "multiprocessing", "opentelemetry", "os", "psycopg", "pydantic", "pydantic_settings",
-    "random", "requests", "secrets", "selectors", "signal", "socket", "sqlite3", "ssl", "starlette", "structlog",
-    "subprocess", "sys", "threading", "time", "urllib", "uvicorn", "uvloop",
+    "aiohappyeyeballs", "anyio", "asyncio", "asyncpg", "click", "confluent_kafka", "fastavro", "httpcore",
+    "httptools", "httpx", "logging", "multiprocessing", "opentelemetry", "os", "psycopg", "pydantic",
+    "pydantic_settings", "random", "requests", "secrets", "selectors", "signal", "socket", "sqlite3", "ssl",
+    "starlette", "structlog", "subprocess", "sys", "threading", "time", "urllib", "uvicorn", "uvloop",
 }  # fmt: skip
 CLOCKS = {"now", "utcnow", "today", "uuid1", "uuid4"}
 

@@ -69,9 +69,9 @@ def test_the_level_is_kept_to(level: str, lines: int) -> None:
 def test_a_librarys_lines_come_in_the_same_form() -> None:
     out = io.StringIO()
     logs.configure("json", "info", out)
-    logging.getLogger("aiohttp").warning("hello %s", "you")
+    logging.getLogger("asyncio").warning("hello %s", "you")
     line = json.loads(out.getvalue())
-    assert (line["event"], line["level"], line["logger"]) == ("hello …", "warning", "aiohttp")
+    assert (line["event"], line["level"], line["logger"]) == ("hello …", "warning", "asyncio")
 
 
 @pytest.mark.parametrize("style", ["json", "console"])

@@ -54,7 +54,7 @@ class Collector:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url: Final = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         config = uvicorn.Config(
-            app, ws="none", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
+            app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

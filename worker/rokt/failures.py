@@ -14,7 +14,7 @@ import httpx
 from worker.rokt.access import Timeouts
 from worker.rokt.answers import Failed, Failure
 
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.LocalProtocolError)
 BODY = "the answer's body"
 
 

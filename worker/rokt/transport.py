@@ -1,36 +1,30 @@
-"""httpx's requests and responses over aiohttp's pool.
+"""httpx's requests and responses over a pool of connections of our own.
 
-httpx's own pool is quadratic in its connections, and the ready-made adapter reports a connection that broke after the
-request was sent as a connect time-out. Whether a request can have reached Rokt decides what a later 409 means, so here
-the line is drawn exactly: `httpx.ConnectError`, `ConnectTimeout` and `PoolTimeout` were never sent; all else may have
-been.
+httpx's own pool is quadratic in its connections, and the client libraries that can stand beneath it cost several times
+what an exchange needs. Whether a request can have reached Rokt decides what a later 409 means, so the line is drawn
+exactly: `httpx.ConnectError`, `ConnectTimeout`, `PoolTimeout` and `LocalProtocolError` were never sent; all else may
+have been.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
-from collections.abc import AsyncIterator
-from contextvars import ContextVar
-from functools import lru_cache
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Final
 
-import aiohttp
 import httpx
-from aiohttp.connector import Connection
 
-CONNECTED = "rokt_worker.connected"
-WRITE_CHUNK = 64 * 1024
-READ_CHUNK = 16 * 1024
+from worker.rokt.addresses import Addresses
+from worker.rokt.connection import Connection
 
-_SENDING: ContextVar[dict[str, Any]] = ContextVar("extensions of the request that this task sends")
+CONNECTED: Final = "rokt_worker.connected"
+CLOSE_SECONDS: Final = 1.0
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
-    """One bounded pool of keep-alive connections. Redirects are not followed, bodies not decompressed.
-
-    A request should bring its own Accept, Accept-Encoding, Content-Type and User-Agent: aiohttp adds those it lacks.
+class HttpTransport(httpx.AsyncBaseTransport):
+    """One bounded pool of keep-alive connections. Redirects are not followed, bodies not decompressed, nothing added.
 
     A request's extension `CONNECTED` is there once it has a connection: before, it cannot have been sent.
 
@@ -39,133 +33,156 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, *, max_connections: int, verify: ssl.SSLContext, keepalive_seconds: float) -> None:
-        self._connections = asyncio.Semaphore(max_connections)
-        connector = _Connector(limit=0, ssl=verify, keepalive_timeout=keepalive_seconds, ttl_dns_cache=10)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self._places = asyncio.Semaphore(max_connections)
+        self._verify = verify
+        self._keepalive_seconds = keepalive_seconds
+        self._addresses = Addresses()
+        self._idle: dict[tuple[str, str, int], list[tuple[Connection, float]]] = {}
+        self._looked_after: set[_Origin] = set()
+        self._open: set[Connection] = set()
+        self._none_open = asyncio.Event()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends a request whose body is bytes. Raises httpx.TransportError, never aiohttp's."""
+        """Sends a request whose body is bytes. Raises httpx.TransportError."""
         limits: dict[str, float | None] = request.extensions.get("timeout", {})
-        if self._connections.locked():
-            await self._wait_for_connection(request, limits.get("pool"))
+        head = _head(request)
+        if self._places.locked():
+            await self._wait_for_place(limits.get("pool"))
         else:
-            await self._connections.acquire()
+            await self._places.acquire()
         try:
-            answer = await self._send(request, limits)
+            origin = _origin(request.url)
+            connection = self._kept(origin) or await self._connect(origin, limits.get("connect"))
         except BaseException:
-            self._connections.release()
+            self._places.release()
             raise
-        stream: httpx.AsyncByteStream = _Body(answer, request, self._connections)
-        if answer.content.is_eof() and answer.content.exception() is None:
-            whole = answer.content.read_nowait(-1)  # it came with its headers, as most do
-            await stream.aclose()
-            stream = httpx.ByteStream(whole)
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=stream, request=request)
+        request.extensions[CONNECTED] = True
+        try:
+            await connection.send(head, request.content, limits.get("write"))
+            status, headers = await connection.head(limits.get("read"))
+        except BaseException:
+            self._over(origin, connection)
+            raise
+        if not connection.whole:
+            stream: httpx.AsyncByteStream = _Body(
+                connection, limits.get("read"), partial(self._over, origin, connection)
+            )
+            return httpx.Response(status, headers=headers, stream=stream, request=request)
+        whole = httpx.ByteStream(connection.rest())  # it came with its headers, as most do
+        self._over(origin, connection)
+        return httpx.Response(status, headers=headers, stream=whole, request=request)
 
     async def aclose(self) -> None:
         """Closes every connection."""
-        await self._session.close()
+        for connection in self._open:
+            connection.close()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                while self._open:
+                    self._none_open.clear()
+                    await self._none_open.wait()
+        except TimeoutError:
+            for connection in self._open:
+                connection.abort()
 
-    async def _wait_for_connection(self, request: httpx.Request, seconds: float | None) -> None:
+    async def _wait_for_place(self, seconds: float | None) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self._connections.acquire()
+                await self._places.acquire()
         except TimeoutError:
-            raise httpx.PoolTimeout("no connection of the pool was free in time", request=request) from None
+            raise httpx.PoolTimeout("no connection of the pool was free in time") from None
 
-    async def _send(self, request: httpx.Request, limits: dict[str, float | None]) -> aiohttp.ClientResponse:
-        content, seconds = request.content, limits.get("write")
+    def _kept(self, origin: _Origin) -> Connection | None:
+        """The connection that was used last, of those that are still good."""
+        idle = self._idle.get(origin, [])
+        oldest = asyncio.get_running_loop().time() - self._keepalive_seconds
+        while idle:
+            connection, since = idle.pop()
+            if connection.reusable and since > oldest:
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self, origin: _Origin, seconds: float | None) -> Connection:
+        scheme, host, port = origin
+        verify = self._verify if scheme == "https" else None
         try:
-            if seconds is None or len(content) <= WRITE_CHUNK:  # it fits the socket's buffer: nothing to wait for
-                return await self._post(request, limits, content or None)
-            async with asyncio.timeout(None) as writing:
-                return await self._post(request, limits, _pieces(content, writing, seconds))
+            async with asyncio.timeout(seconds):
+                socket = await self._addresses.connect(host, port)
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(self._lost), sock=socket, ssl=verify, server_hostname=host if verify else None
+                )
         except TimeoutError as error:
-            raise _timed_out(error, request) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _broken(error, request) from error
-
-    async def _post(
-        self, request: httpx.Request, limits: dict[str, float | None], data: bytes | AsyncIterator[bytes] | None
-    ) -> aiohttp.ClientResponse:
-        _SENDING.set(request.extensions)
-        return await self._session.request(
-            request.method,
-            str(request.url),
-            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
-            data=data,
-            allow_redirects=False,
-            timeout=_limits(limits.get("connect"), limits.get("read")),
-        )
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Notes in the request's extensions that it has a connection, new or kept."""
-
-    async def connect(self, *asked: Any, **named: Any) -> Connection:
-        connection = await super().connect(*asked, **named)
-        _SENDING.get()[CONNECTED] = True
+            raise httpx.ConnectTimeout("no connection in time") from error
+        except (OSError, ValueError) as error:
+            raise httpx.ConnectError("no connection") from error
+        if not connection.alive:
+            raise httpx.ConnectError("no connection") from ConnectionResetError()
+        self._open.add(connection)
         return connection
+
+    def _over(self, origin: _Origin, connection: Connection) -> None:
+        """An exchange is over, whatever became of it."""
+        self._places.release()
+        if not connection.reusable:
+            connection.abort()
+            return
+        connection.rests()
+        self._idle.setdefault(origin, []).append((connection, asyncio.get_running_loop().time()))
+        if origin not in self._looked_after:
+            self._look_later(origin)
+
+    def _look_later(self, origin: _Origin) -> None:
+        self._looked_after.add(origin)
+        asyncio.get_running_loop().call_later(self._keepalive_seconds, self._close_old, origin)
+
+    def _close_old(self, origin: _Origin) -> None:
+        self._looked_after.discard(origin)
+        idle = self._idle[origin]
+        oldest = asyncio.get_running_loop().time() - self._keepalive_seconds
+        for connection, since in idle:
+            if since <= oldest or not connection.reusable:
+                connection.close()
+        idle[:] = [(connection, since) for connection, since in idle if since > oldest and connection.reusable]
+        if idle:
+            self._look_later(origin)
+
+    def _lost(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if not self._open:
+            self._none_open.set()
+
+
+_Origin = tuple[str, str, int]
 
 
 class _Body(httpx.AsyncByteStream):
-    """An answer's body; closing it gives the connection back."""
+    """An answer's body that comes in pieces; closing it gives the connection back."""
 
-    def __init__(self, answer: aiohttp.ClientResponse, request: httpx.Request, connections: asyncio.Semaphore) -> None:
-        self._answer = answer
-        self._request = request
-        self._connections: asyncio.Semaphore | None = connections
+    def __init__(self, connection: Connection, seconds: float | None, over: Callable[[], None]) -> None:
+        self._connection = connection
+        self._seconds = seconds
+        self._over: Callable[[], None] | None = over
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self._answer.content.iter_chunked(READ_CHUNK):
-                yield chunk
-        except TimeoutError as error:
-            raise httpx.ReadTimeout("the answer stopped coming", request=self._request) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise _broken(error, self._request) from error
+        while self._over is not None and (piece := await self._connection.more(self._seconds)):
+            yield piece
 
     async def aclose(self) -> None:
-        if self._connections is None:
-            return
-        connections, self._connections = self._connections, None
-        if self._answer.content.at_eof():
-            self._answer.release()
-        else:
-            self._answer.close()
-        connections.release()
+        if self._over is not None:
+            over, self._over = self._over, None
+            over()
 
 
-@lru_cache(maxsize=16)
-def _limits(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(sock_connect=connect, sock_read=read)
+def _origin(url: httpx.URL) -> _Origin:
+    return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
 
 
-async def _pieces(content: bytes, writing: asyncio.Timeout, seconds: float) -> AsyncIterator[bytes]:
-    """A large body in pieces, each with its own time to go out."""
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(RuntimeError):  # answered before all of it was out: nobody waits for the writing
-        for start in range(0, len(content), WRITE_CHUNK):
-            writing.reschedule(loop.time() + seconds)
-            yield content[start : start + WRITE_CHUNK]
-        writing.reschedule(None)
-
-
-def _timed_out(error: TimeoutError, request: httpx.Request) -> httpx.TimeoutException:
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return httpx.ConnectTimeout("no connection in time", request=request)
-    if isinstance(error, aiohttp.ServerTimeoutError):
-        return httpx.ReadTimeout("no answer in time", request=request)
-    return httpx.WriteTimeout("the request could not be written in time", request=request)
-
-
-def _broken(error: Exception, request: httpx.Request) -> httpx.TransportError:
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
-        return httpx.ConnectError("no connection", request=request)
-    if isinstance(error, aiohttp.ClientResponseError):
-        return httpx.RemoteProtocolError("the answer is not HTTP", request=request)
-    return httpx.ReadError("the connection broke", request=request)
+def _head(request: httpx.Request) -> bytes:
+    """The request's first line and headers (RFC 9112, section 3). Raises httpx.LocalProtocolError."""
+    lines = [b"%s %s HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+    lines += [b"%s: %s" % pair for pair in request.headers.raw]
+    head = b"\r\n".join(lines)
+    if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b"\0" in head:
+        raise httpx.LocalProtocolError("a header with a line break or a NUL cannot be sent", request=request)
+    return head + b"\r\n\r\n"

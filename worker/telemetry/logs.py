@@ -18,7 +18,7 @@ from worker.telemetry.foreign import without_values
 from worker.telemetry.printable import printable
 
 REPEAT_SECONDS = 60.0
-LIBRARIES = ("opentelemetry", "aiohttp", "asyncio", "confluent_kafka", "httpx", "httpx2", "httpcore2", "uvicorn")
+LIBRARIES = ("opentelemetry", "asyncio", "confluent_kafka", "httpx", "httpx2", "httpcore2", "uvicorn")
 
 
 class Unbroken:
