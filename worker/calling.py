@@ -8,8 +8,8 @@ later ones.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
+from msgspec.structs import replace
 from opentelemetry.trace import Span
 
 from worker import telling

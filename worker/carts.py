@@ -8,8 +8,10 @@ rules 3 to 5).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from worker.keys import Operation
 from worker.mapping import Call, CallItem
@@ -18,8 +20,7 @@ State = Literal["", "confirmed", "refused", "cancelled", "released"]
 Owners = frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(Struct, frozen=True):
     """One reservation: what Rokt last acknowledged of it, and the call that was begun and not settled, if there is one.
 
     `owner` is the worker that began it; None when that one gave it back. `key` is the last call about it.
@@ -32,16 +33,14 @@ class Reservation:
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """A confirm that was begun and is not settled: by whom (None: given back), and the items that may be at Rokt."""
 
     owner: str | None
     items: tuple[CallItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """One order: what was confirmed for it, and what its cancels called off.
 
     `settled` counts its confirms that are settled; `under_way` are those that are not, and those whose outcome nobody
@@ -58,29 +57,25 @@ class Order:
     called_off: frozenset[CallItem] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class SendItems:
+class SendItems(Struct, frozen=True):
     """The call may be made, about these items."""
 
     items: tuple[CallItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Supersede:
+class Supersede(Struct, frozen=True):
     """The call must not be made any more, and that is final."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class WaitFor:
+class WaitFor(Struct, frozen=True):
     """Nothing can be said yet."""
 
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class CalledOff:
+class CalledOff(Struct, frozen=True):
     """What a cancel asks for: these items, each with its reservation; of the `unresolved` none is known."""
 
     items: tuple[CallItem, ...]

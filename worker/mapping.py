@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Container
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import cast
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from worker.events import (
     AbandonedItem,
@@ -33,16 +34,14 @@ _JSON = msgspec.json.Encoder(decimal_format="number")
 _SORTED = msgspec.json.Encoder(order="sorted")
 
 
-@dataclass(frozen=True, slots=True)
-class CallItem:
+class CallItem(Struct, frozen=True):
     """The ids of one item of a call, as the event gave them."""
 
     cart_item_id: str | None
     item_reservation_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request to make: `body` is the exact bytes that every attempt sends, `key` its idempotency key.
 
     `fingerprint` (16 bytes) is the same for the same body, also with its items in another order.
@@ -59,15 +58,13 @@ class Call:
     locale: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cancellation:
+class Cancellation(Struct, frozen=True):
     """A cancel of these items, or of the whole order: which reservations that means, the ledger knows."""
 
     items: tuple[CallItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NothingToDo:
+class NothingToDo(Struct, frozen=True):
     """The event asks for no call, and that is in order."""
 
     why: str

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
 RECORD_OVERHEAD_BYTES = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One record as it was read; `timestamp_ms` is milliseconds since 1970.
 
     `unreadable` says what of it could not even be copied, if so: a header's name that is not UTF-8 takes all headers.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from worker.mapping import Call, CallItem
 from worker.rokt.answers import Accepted, Answer, Conflict, Denied, Failed, ItemAnswer, Refused, Throttled
@@ -13,8 +13,7 @@ JUDGED = (400, 422)
 """Answers to what a call asks for: Rokt remembers the key of such a call. A wrong address does not give them."""
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """A call's attempts so far. `maybe_applied`: one of them may have reached Rokt, and its outcome is unknown.
 
     `judged` is what Rokt said against the call while all others were rejected too; it remembers the key of such a call.
@@ -31,8 +30,7 @@ class History:
         return History(self.attempts + 1, self.maybe_applied or unknown, judged)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What the other calls say of a call that was not taken.
 
     `refused_alone`: others succeed with the credentials that were refused here. `poison`: it has failed often enough
@@ -47,8 +45,7 @@ class Standing:
 NOTHING_SPECIAL = Standing()
 
 
-@dataclass(frozen=True, slots=True)
-class Death:
+class Death(Struct, frozen=True):
     """Why something goes to the dead-letter topic. Texts name fields, ids and statuses, never personal data."""
 
     reason: Reason
@@ -61,8 +58,7 @@ class Death:
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """What became of a call. `death` is there when all or some of it goes to the dead-letter topic."""
 
     status: Status
@@ -73,8 +69,7 @@ class Settled:
     unread: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TryAgain:
+class TryAgain(Struct, frozen=True):
     """Nothing is decided. `retry_after` (seconds) is what Rokt asked of every caller."""
 
     why: str

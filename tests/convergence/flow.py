@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from msgspec.structs import replace as changed
+
 from convergence.books import Books
 from convergence.rokt import Fault, Rokt
 from convergence.tables import Tables
@@ -135,7 +137,7 @@ def _ask(task: Task, world: World) -> Task:
             return replace(
                 task,
                 asked=ask,
-                sending=replace(sending, key=again(call.key, times)),
+                sending=changed(sending, key=again(call.key, times)),
                 history=History(attempts, maybe_sent),
                 answer=None,
                 waits_at=None,

@@ -8,9 +8,6 @@ from worker.carts import Order, Owners, Reservation
 from worker.ledger.entries import Entry, Request, touched
 from worker.ledger.page import Page, Reply
 from worker.ledger.rows import (
-    CALLS,
-    ORDERS,
-    RESERVATIONS,
     from_call,
     from_order,
     from_reservation,
@@ -78,8 +75,8 @@ class Tables:
     def check_rows(self) -> None:
         """Everything comes out of the columns of a database as it went in."""
         for entry in self.entries.values():
-            assert from_call(dict(zip(CALLS, to_call(entry), strict=True))) == entry
+            assert from_call(to_call(entry)) == entry
         for reservation in self.reservations.values():
-            assert from_reservation(dict(zip(RESERVATIONS, to_reservation(reservation), strict=True))) == reservation
+            assert from_reservation(to_reservation(reservation)) == reservation
         for order in self.orders.values():
-            assert from_order(dict(zip(ORDERS, to_order(order), strict=True))) == order
+            assert from_order(to_order(order)) == order

@@ -1,6 +1,6 @@
 """A call is one worker's at a time, and is settled once: on every kind of ledger."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from infra.ledger_clerk import LEASE_SECONDS, ORIGIN, Clerk, confirm, on_loop, settled
 from infra.ledgers import Database, opened

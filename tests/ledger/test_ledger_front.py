@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from infra.ledger_clerk import ORIGIN, confirm, on_loop, settled
 from infra.ledger_scene import Scene, started, until

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from msgspec.structs import replace
 
 from infra.ledger_clerk import ORIGIN, Clerk, confirm, item, on_loop, release
 from infra.ledgers import Database, Memory, Sqlite, opened

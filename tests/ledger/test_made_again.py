@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from infra.ledger_clerk import Clerk, confirm, item, on_loop, settled
 from infra.ledgers import Database, opened

@@ -1,10 +1,10 @@
 """What a ledger keeps, field by field; and what it forgets when the retention is over."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from infra.ledger_clerk import ORIGIN, Clerk, confirm, item, on_loop, release
 from infra.ledgers import Database, opened

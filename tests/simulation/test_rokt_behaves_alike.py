@@ -7,13 +7,13 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, cast
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from opentelemetry.trace import INVALID_SPAN, NoOpTracer
 
 from infra.events import SESSION

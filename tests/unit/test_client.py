@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from msgspec.structs import replace as changed
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -48,8 +49,8 @@ CALL = Call(
     session_id="session-1",
     locale="en-US",
 )
-RELEASE = replace(CALL, operation="release", order_id=None)
-CANCEL = replace(CALL, operation="cancel", session_id=None, body=b'{"itemReservationId":"reservation-1"}')
+RELEASE = changed(CALL, operation="release", order_id=None)
+CANCEL = changed(CALL, operation="cancel", session_id=None, body=b'{"itemReservationId":"reservation-1"}')
 TIMEOUTS = Timeouts(total=5.0, connect=5.0, read=5.0, write=5.0, pool=5.0)
 OK = b'{"cartId": "c", "items": [{"itemReservationId": "reservation-1", "success": true}]}'
 
@@ -314,7 +315,7 @@ def test_no_header_is_sent_that_is_not_ours_and_none_twice() -> None:
 
 
 def test_a_session_id_that_is_missing_is_not_invented() -> None:
-    assert sent(replace(CALL, session_id=None)).header("rokt-session-id") is None
+    assert sent(changed(CALL, session_id=None)).header("rokt-session-id") is None
 
 
 @pytest.mark.parametrize(
@@ -324,7 +325,7 @@ def test_a_session_id_that_is_missing_is_not_invented() -> None:
 def test_the_language_is_the_events_else_the_settings_else_none(
     locale: str | None, setting: str | None, language: str | None
 ) -> None:
-    assert sent(replace(CALL, locale=locale), accept_language=setting).header("accept-language") == language
+    assert sent(changed(CALL, locale=locale), accept_language=setting).header("accept-language") == language
 
 
 @pytest.mark.parametrize(("way", "header"), [("bare", CALL.key), ("quoted", f'"{CALL.key}"'), ("off", None)])
@@ -335,7 +336,7 @@ def test_the_idempotency_key_is_sent_bare_or_quoted_or_not_at_all(way: str, head
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 200_000, 3_000_000])
 def test_a_body_of_any_size_arrives_whole_with_its_length_and_not_chunked(size: int) -> None:
     body = (b"0123456789abcdef" * (size // 16 + 1))[:size]
-    request = sent(replace(CALL, body=body))
+    request = sent(changed(CALL, body=body))
     assert request.body == body
     assert request.header("content-length") == str(size)
     assert request.header("transfer-encoding") is None
@@ -444,7 +445,7 @@ def test_a_request_that_cannot_be_written_in_time_leaves_the_outcome_unknown() -
 
     async def main() -> None:
         async with rokt(before=deaf, timeouts=replace(TIMEOUTS, write=0.05)) as it:
-            failed = await it.failed(call=replace(CALL, body=b"x" * 64 * 2**20))
+            failed = await it.failed(call=changed(CALL, body=b"x" * 64 * 2**20))
             assert (failed.failure, failed.maybe_applied) == ("no-answer", True)
             assert (failed.error, failed.detail) == ("WriteTimeout", "the request could not be written in 0.05 s")
 
@@ -667,7 +668,7 @@ def test_a_body_cut_off_after_another_status_does_not_change_what_the_status_mea
         async with rokt() as it:
             raw = f"HTTP/1.1 {status} X\r\ncontent-length: 1000\r\n\r\n{{".encode()
             answer = await it.attempt(CALL, sending(raw))
-            kinds = {400: Refused, 409: Conflict, 401: Denied, 429: Throttled, 503: Failed}
+            kinds: dict[int, type[Any]] = {400: Refused, 409: Conflict, 401: Denied, 429: Throttled, 503: Failed}
             assert isinstance(answer, kinds[status])
             assert answer.status == status
 
@@ -736,7 +737,7 @@ def test_an_answer_that_comes_before_the_request_is_out_is_read() -> None:
 
     async def main() -> None:
         async with rokt(before=early) as it:
-            answer = await it.attempt(replace(CALL, body=b"x" * 2**20))
+            answer = await it.attempt(changed(CALL, body=b"x" * 2**20))
             assert isinstance(answer, Refused)
             assert answer.status == 413
 
@@ -979,7 +980,7 @@ def test_an_attempt_without_an_answer_has_an_error_span_without_a_status() -> No
 
 
 def test_no_credential_session_price_or_attribute_is_in_a_span_or_in_what_an_attempt_says() -> None:
-    secret = replace(
+    secret = changed(
         CALL,
         body=json.dumps({"attributes": {"email": CANARY}, "items": [{"unitPrice": 987.6543}]}).encode(),
         session_id=CANARY,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from infra.dead_letters_written import REFUSED, SOURCE, TRACE, about, letter, record
 from worker.dlq.letter import REASONS, Foreign, Letter, Place, read

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from infra.dead_letters_written import REFUSED, SOURCE, about, letter, record
 from infra.events import cancelled, completed, encoded

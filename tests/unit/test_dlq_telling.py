@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
+from msgspec.structs import replace
 
 from infra.dead_letters_written import SOURCE, about, letter
 from infra.events import SESSION, completed, encoded

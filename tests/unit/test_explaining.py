@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from infra.events import cancelled as cancel_event
 from infra.events import completed, encoded, reservation

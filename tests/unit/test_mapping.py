@@ -1,7 +1,6 @@
 """From an event to the calls that it asks for: what Rokt is sent."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from worker.events import (
     AbandonedItem,

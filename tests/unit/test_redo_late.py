@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from infra.ledger_clerk import ORIGIN, confirm, item, settled
 from worker.keys import again

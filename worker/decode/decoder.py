@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import fastavro
 import msgspec
+from msgspec import Struct
 
 from worker.decode.schemas import Branch, Resolved, Unusable
 from worker.events import Event, EventType, Invalid, event_type, from_fields, from_json
@@ -20,21 +20,18 @@ MAGIC = 0
 FRAME = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Tombstone:
+class Tombstone(Struct, frozen=True):
     """A null value: nothing to read, nothing to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Undecodable:
+class Undecodable(Struct, frozen=True):
     """The bytes are no event in either format. `message` quotes nothing of them."""
 
     message: str
     exception: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidEvent:
+class InvalidEvent(Struct, frozen=True):
     """The bytes can be read, but a field is missing, of the wrong type, or breaks a rule."""
 
     message: str

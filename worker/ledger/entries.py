@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from worker import keys
 from worker.keys import Operation
 from worker.mapping import Call, CallItem
@@ -19,8 +21,7 @@ from worker.telemetry.names import Status
 from worker.verdict import Death, Settled
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """The event that asks for a call: its id and time, where it was read, its trace and span (32 and 16 hex digits)."""
 
     event_id: str
@@ -32,8 +33,7 @@ class Origin:
     span_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One call, by its idempotency key. Without a `status` it is not settled.
 
     `owner` has begun it, by its `token`th question; once settled, `owner` has settled it. None: it was given back.
@@ -72,8 +72,7 @@ class Entry:
         return tuple(keys.again(self.key, times) for times in range(self.redo + 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Redo:
+class Redo(Struct, frozen=True):
     """Begin again what was rejected or given up: if it was last sent under this key; None: whatever that was."""
 
     key: str | None = None
@@ -83,8 +82,7 @@ REDONE: Final[frozenset[Status]] = frozenset({"rejected", "partial", "dead"})
 """What can be begun again. A call that succeeded, or was superseded, never is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """May this call be made? If so, it is the asker's from now on. `token` is new for each question of an owner.
 
     `redo`: also if it was rejected or given up before.
@@ -97,8 +95,7 @@ class Ask:
     redo: Redo | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CallOff:
+class CallOff(Struct, frozen=True):
     """What does this cancel ask for? `items` empty: the whole order. `waited`: its confirm has had its time to come."""
 
     order_id: str
@@ -106,8 +103,7 @@ class CallOff:
     waited: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(Struct, frozen=True):
     """A call that was begun by `asked` is settled; `redo` as in the `Send` that was answered."""
 
     asked: Ask
@@ -115,8 +111,7 @@ class Settle:
     redo: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class GiveBack:
+class GiveBack(Struct, frozen=True):
     """A call that was begun by `asked` is not made now. `attempts` and `maybe_sent` count what was before, too.
 
     If it is settled, its outcome is not written now: another may, while this worker lives on.
@@ -127,8 +122,7 @@ class GiveBack:
     maybe_sent: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """The outcome of a settled call, and its dead letter, are written and acknowledged.
 
     `settled_at_ms` is of that outcome, where another may have taken the call over, published it, and begun and settled
@@ -156,15 +150,13 @@ class Send:
     before: Origin | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Not now; ask again a little later. `what` is waited for, in words."""
 
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """It is settled; `entry.published` says whether its outcome still is to be written. `why` it was not sent, if so.
 
     `other_body`: the same key came with another body than the one that was settled.
@@ -175,8 +167,7 @@ class Done:
     other_body: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Disputed:
+class Disputed(Struct, frozen=True):
     """It was begun with another body, and what became of that is not known: this one must not be sent."""
 
     entry: Entry
@@ -192,8 +183,7 @@ class Before(NamedTuple):
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
-class Touched:
+class Touched(Struct, frozen=True):
     """The ids of what a group of requests reads or writes, each sorted: stores lock in this order."""
 
     orders: tuple[str, ...]

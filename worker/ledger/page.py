@@ -7,7 +7,9 @@ same rules, and a group of any size costs one transaction.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from worker import carts
 from worker.carts import Begun, CalledOff, Names, Order, Owners, Reservation, State, Supersede, WaitFor

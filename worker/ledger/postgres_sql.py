@@ -154,11 +154,9 @@ def page(record: Mapping[str, Any]) -> tuple[Page, dict[str, Versions]]:
     read = Page(
         now_ms=record["now_ms"],
         live=frozenset(record["live"]),
-        entries={row[0]: from_call(dict(zip(CALLS, row, strict=False))) for row in record["calls"]},
-        reservations={
-            row[0]: from_reservation(dict(zip(RESERVATIONS, row, strict=False))) for row in record["reservations"]
-        },
-        orders={row[0]: from_order(dict(zip(ORDERS, row, strict=False))) for row in record["orders"]},
+        entries={row[0]: from_call(row[:-1]) for row in record["calls"]},
+        reservations={row[0]: from_reservation(row[:-1]) for row in record["reservations"]},
+        orders={row[0]: from_order(row[:-1]) for row in record["orders"]},
     )
     return read, versions
 

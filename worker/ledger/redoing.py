@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from worker.carts import Names
 from worker.ledger.entries import REDONE, Ask, Entry

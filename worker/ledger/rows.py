@@ -5,7 +5,7 @@ What is never searched for is kept as JSON text in one column. Times are millise
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -24,8 +24,17 @@ CALLS: Final = (
     "source_partition", "source_offset", "trace_id", "owner", "token", "begun_at_ms", "maybe_sent", "attempts",
     "status", "http_status", "items", "death", "settled_at_ms", "published", "redo", "span_id",
 )  # fmt: skip
+FLAGS: Final = ("maybe_sent", "published", "whole")
+"""The columns whose values are true or false."""
 RESERVATIONS: Final = ("id", "state", "pending", "owner", "key")
 ORDERS: Final = ("id", "settled", "under_way", "items", "whole", "called_off")
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_ANSWERS: Final = msgspec.json.Decoder(tuple[ItemAnswer, ...])
+_DEATH: Final = msgspec.json.Decoder(Death)
+_BEGUN: Final = msgspec.json.Decoder(dict[str, Begun])
+_ITEMS: Final = msgspec.json.Decoder(tuple[CallItem, ...])
 
 
 def to_call(entry: Entry) -> Row:
@@ -59,35 +68,30 @@ def to_call(entry: Entry) -> Row:
     )
 
 
-def from_call(row: Mapping[str, Any]) -> Entry:
+def from_call(row: Sequence[Any]) -> Entry:
     """A row of `calls` as an entry. Raises msgspec.ValidationError for a row that is none of ours."""
+    (key, operation, cart_id, order_id, fingerprint, event_id, occurred_at_ms, topic, partition, offset, trace_id,
+     owner, token, begun_at_ms, maybe_sent, attempts, status, http_status, items, death, settled_at_ms, published, redo,
+     span_id) = row  # fmt: skip
     return Entry(
-        key=row["key"],
-        operation=row["operation"],
-        cart_id=row["cart_id"],
-        order_id=row["order_id"],
-        fingerprint=row["fingerprint"],
-        origin=Origin(
-            row["event_id"],
-            row["occurred_at_ms"],
-            row["source_topic"],
-            row["source_partition"],
-            row["source_offset"],
-            row["trace_id"],
-            row["span_id"],
-        ),
-        owner=row["owner"],
-        token=row["token"],
-        begun_at_ms=row["begun_at_ms"],
-        maybe_sent=bool(row["maybe_sent"]),
-        attempts=row["attempts"],
-        status=row["status"],
-        http_status=row["http_status"],
-        items=msgspec.json.decode(row["items"], type=tuple[ItemAnswer, ...]) if row["items"] else (),
-        death=msgspec.json.decode(row["death"], type=Death) if row["death"] else None,
-        settled_at_ms=row["settled_at_ms"],
-        published=bool(row["published"]),
-        redo=row["redo"],
+        key=key,
+        operation=operation,
+        cart_id=cart_id,
+        order_id=order_id,
+        fingerprint=fingerprint,
+        origin=Origin(event_id, occurred_at_ms, topic, partition, offset, trace_id, span_id),
+        owner=owner,
+        token=token,
+        begun_at_ms=begun_at_ms,
+        maybe_sent=bool(maybe_sent),
+        attempts=attempts,
+        status=status,
+        http_status=http_status,
+        items=_ANSWERS.decode(items) if items else (),
+        death=_DEATH.decode(death) if death else None,
+        settled_at_ms=settled_at_ms,
+        published=bool(published),
+        redo=redo,
     )
 
 
@@ -96,9 +100,9 @@ def to_reservation(reservation: Reservation) -> Row:
     return reservation.id, reservation.state, reservation.pending, reservation.owner, reservation.key
 
 
-def from_reservation(row: Mapping[str, Any]) -> Reservation:
+def from_reservation(row: Sequence[Any]) -> Reservation:
     """A row of `reservations`."""
-    return Reservation(row["id"], row["state"], row["pending"], row["owner"], row["key"])
+    return Reservation(*row)
 
 
 def to_order(order: Order) -> Row:
@@ -113,15 +117,16 @@ def to_order(order: Order) -> Row:
     )
 
 
-def from_order(row: Mapping[str, Any]) -> Order:
+def from_order(row: Sequence[Any]) -> Order:
     """A row of `orders`."""
+    id_, settled, under_way, items, whole, called_off = row
     return Order(
-        id=row["id"],
-        settled=row["settled"],
-        under_way=msgspec.json.decode(row["under_way"], type=dict[str, Begun]) if row["under_way"] else {},
-        items=msgspec.json.decode(row["items"], type=tuple[CallItem, ...]) if row["items"] else (),
-        whole=bool(row["whole"]),
-        called_off=frozenset(msgspec.json.decode(row["called_off"], type=list[CallItem]) if row["called_off"] else ()),
+        id=id_,
+        settled=settled,
+        under_way=_BEGUN.decode(under_way) if under_way else {},
+        items=_ITEMS.decode(items) if items else (),
+        whole=bool(whole),
+        called_off=frozenset(_ITEMS.decode(called_off) if called_off else ()),
     )
 
 
@@ -130,4 +135,4 @@ def _by_ids(item: CallItem) -> tuple[str, str]:
 
 
 def _text(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    return _ENCODER.encode(value).decode()

@@ -28,9 +28,9 @@ class Table(Generic[V]):
         name: str,
         columns: Sequence[str],
         as_row: Callable[[V], rows.Row],
-        as_value: Callable[[Mapping[str, Any]], V],
+        as_value: Callable[[Sequence[Any]], V],
     ) -> None:
-        self._columns = columns
+        self._flags = [columns.index(name) for name in columns if name in rows.FLAGS]
         self._as_row = as_row
         self._as_value = as_value
         written = (*columns, "changed_at_ms")
@@ -47,7 +47,7 @@ class Table(Generic[V]):
         if not wanted:
             return {}, {}
         found = connection.execute(self.reading, (ids(wanted),)).fetchall()
-        values = {row[0]: self._as_value(dict(zip(self._columns, row, strict=False))) for row in found}
+        values = {row[0]: self._as_value(row[:-1]) for row in found}
         return values, {row[0]: row[-1] for row in found}
 
     def write(self, connection: sqlite3.Connection, changed: Mapping[str, V], places: Places, now_ms: int) -> None:
@@ -55,11 +55,13 @@ class Table(Generic[V]):
         new: list[rows.Row] = []
         old: list[rows.Row] = []
         for id_, value in changed.items():
-            row, place = self._as_row(value), places.get(id_)
+            row, place = [*self._as_row(value), now_ms], places.get(id_)
+            for flag in self._flags:
+                row[flag] = int(bool(row[flag]))  # of a bool the library would look for an adapter
             if place is None:
-                new.append((*row, now_ms))
+                new.append(row)
             else:
-                old.append((*row[1:], now_ms, place))
+                old.append([*row[1:], place])
         if new:
             connection.executemany(self.adding, new)
         if old:

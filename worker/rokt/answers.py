@@ -11,11 +11,11 @@ every other 4xx, a redirect            Refused      not done, and never will be
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
 
 from worker.events import ID_LENGTH
 from worker.mapping import CallItem
@@ -24,8 +24,7 @@ BODY_KEPT = 2048
 TEXT_KEPT = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class ItemAnswer:
+class ItemAnswer(Struct, frozen=True):
     """What Rokt said of one item; `success` is true unless it said false."""
 
     cart_item_id: str | None
@@ -35,8 +34,7 @@ class ItemAnswer:
     success: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """2xx. `items` are those of the call, in its order. `unread` says what could not be read of the body, if so."""
 
     status: int
@@ -44,32 +42,28 @@ class Accepted:
     unread: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The call is wrong and was not done. `body` is the answer's text, cut at 2 KiB."""
 
     status: int
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """409: this key was seen before."""
 
     status: int
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(Struct, frozen=True):
     """The credentials were refused."""
 
     status: int
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Throttled:
+class Throttled(Struct, frozen=True):
     """Rokt will not take the call now. `retry_after` in seconds, bounded."""
 
     status: int
@@ -80,8 +74,7 @@ class Throttled:
 Failure = Literal["server-error", "not-connected", "no-answer"]
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """No usable answer. `maybe_applied` is false only when the request cannot have reached Rokt.
 
     `detail` says why in words. `error` is the class of what was raised, empty where an answer came.

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import httpx
 import msgspec
+from msgspec import Struct
 from opentelemetry.trace import Span
 
 from worker.keys import Operation
@@ -30,8 +31,7 @@ KEY_LENGTH = 8
 """Shorter ones are no secret, and may be anything else in a text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """An HTTP answer that came. `unread` says why when `body` is not all of it."""
 
     status: int

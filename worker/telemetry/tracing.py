@@ -11,11 +11,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import (
@@ -45,8 +45,7 @@ _SHOWN_SECONDS = 0.001
 _IDS = RandomIdGenerator()
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a record was read, for its span, and for how long it has been in hand.
 
     `failing` is the trace context of an attempt that failed at it before, `redrives` how often it was redriven.
