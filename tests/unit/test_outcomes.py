@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+from msgspec.structs import replace
 
 from worker.ledger.entries import Entry, Origin
 from worker.rokt.answers import ItemAnswer
@@ -161,3 +161,19 @@ def test_a_brief_outcome_leaves_out_the_items_only() -> None:
     whole, brief = as_json(outcome()), as_json(outcome(), brief=True)
     assert brief == whole | {"items": []}
     assert as_avro(outcome(), brief=True)[0]["items"] == []
+
+
+def test_many_outcomes_at_the_start_are_one_question_to_the_registry() -> None:
+    class Slow(Registrar):
+        async def register(self, subject: str, schema: dict[str, Any], *, auto_register: bool) -> int:
+            number = await super().register(subject, schema, auto_register=auto_register)
+            await asyncio.sleep(0)
+            return number
+
+    async def main() -> list[tuple[str, bool]]:
+        registrar = Slow()
+        outcomes = AvroOutcomes(registrar, "rokt-outcomes", auto_register=True)
+        await asyncio.gather(*(outcomes.encode(ENTRY, brief=False) for _ in range(100)))
+        return registrar.asked
+
+    assert asyncio.run(main()) == [("rokt-outcomes-value", True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -28,13 +29,19 @@ class AvroValues:
         self._schema = schema
         self._parsed = fastavro.parse_schema(schema)
         self._frame: bytes | None = None
+        self._asking = asyncio.Lock()
 
     async def encode(self, fields: Mapping[str, Any]) -> bytes:
         """The value of a record with these fields."""
-        if self._frame is None:
-            number = await self._registry.register(self._subject, self._schema, auto_register=self._auto_register)
-            self._frame = b"\x00" + number.to_bytes(4, "big")
         body = io.BytesIO()
-        body.write(self._frame)
-        fastavro.schemaless_writer(body, self._parsed, dict(fields))
+        body.write(self._frame or await self._framed())
+        fastavro.schemaless_writer(body, self._parsed, fields)
         return body.getvalue()
+
+    async def _framed(self) -> bytes:
+        """One at a time, so that whatever is to be written at the start is one question."""
+        async with self._asking:
+            if self._frame is None:
+                number = await self._registry.register(self._subject, self._schema, auto_register=self._auto_register)
+                self._frame = b"\x00" + number.to_bytes(4, "big")
+            return self._frame
