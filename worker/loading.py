@@ -131,7 +131,7 @@ def _missing(name: str) -> str:
 def is_secret(group: str, name: str) -> bool:
     """Whether a setting's value must not be shown; librdkafka's properties hold passwords too."""
     annotation = groups()[group].model_fields[name].annotation
-    return annotation is SecretStr or SecretStr in get_args(annotation) or name == "properties"
+    return annotation is SecretStr or SecretStr in get_args(annotation) or name in ("properties", "secret_properties")
 
 
 def _shown(value: str | None, secret: bool) -> str:

@@ -51,11 +51,13 @@ class Group(BaseModel):
 
 
 class KafkaSettings(Group):
-    """The cluster and how it is read."""
+    """The cluster and how it is read. `secret_properties` come before `properties`."""
 
     bootstrap_servers: Annotated[str, Field(pattern=r"^\S+$")]
     group_id: Annotated[str, Field(min_length=1)] = "rokt-worker"
+    instance_id: Annotated[str, Field(min_length=1)] | None = None
     properties: Properties = {}
+    secret_properties: Annotated[Properties, Field(repr=False)] = {}
     batch_records: Annotated[int, Field(gt=0, le=10_000)] = 500
     poll_seconds: PositiveFloat = 0.02
     commit_seconds: PositiveFloat = 1.0

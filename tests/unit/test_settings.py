@@ -246,6 +246,8 @@ def test_variables_of_others_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> N
         ("WORKER_KAFKA__PROPERTIES", f'{{"sasl.password": "{CANARY}"'),
         ("WORKER_KAFKA__PROPERTIES", f'{{"sasl.password": ["{CANARY}"]}}'),
         ("WORKER_KAFKA__PROPERTIES", f'{{"group.id": "{CANARY}"}}'),
+        ("WORKER_KAFKA__SECRET_PROPERTIES", f'{{"sasl.password": "{CANARY}"'),
+        ("WORKER_KAFKA__SECRET_PROPERTIES", f'{{"acks": "{CANARY}"}}'),
         ("WORKER_ROKT__API__KEY", CANARY),
         ("WORKER_ROKT", f'{{"api_key": "{CANARY}"}}'),
         ("WORKER_ROKT__BASE_URL", f"https://user:{CANARY}@host"),

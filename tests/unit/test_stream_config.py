@@ -125,3 +125,23 @@ def test_a_client_that_is_to_say_nothing_says_nothing_of_what_debug_asks_for() -
     made = config.quiet(consumer(debug="conf"))
     assert made["log_level"] == 0
     assert not {"debug", "logger"} & made.keys()
+
+
+def test_a_name_makes_the_membership_static_and_is_the_consumers_alone() -> None:
+    named = KafkaSettings(bootstrap_servers="127.0.0.1:1", instance_id="worker-0")
+    log = logs.configure("json", "error", io.StringIO())
+    assert config.consumer_config(named, log, nothing)["group.instance.id"] == "worker-0"
+    assert "group.instance.id" not in config.producer_config(named, log, nothing)
+    assert "group.instance.id" not in consumer()
+
+
+def test_what_is_kept_secret_comes_before_the_other_properties_and_is_not_shown() -> None:
+    given = KafkaSettings(
+        bootstrap_servers="127.0.0.1:1",
+        properties={"sasl.username": "worker", "sasl.password": "changed since"},
+        secret_properties={"sasl.password": CANARY},
+    )
+    log = logs.configure("json", "error", io.StringIO())
+    for made in (config.consumer_config(given, log, nothing), config.admin_config(given, log)):
+        assert (made["sasl.username"], made["sasl.password"]) == ("worker", CANARY)
+    assert CANARY not in repr(given)

@@ -1,7 +1,8 @@
 """From settings to librdkafka's properties, for the consumer and for the producer.
 
-Names: librdkafka, CONFIGURATION.md. What the operator gives in WORKER_KAFKA__PROPERTIES comes before our defaults; the
-properties that the guarantees stand on are refused in the settings already.
+Names: librdkafka, CONFIGURATION.md. What the operator gives in WORKER_KAFKA__PROPERTIES and
+WORKER_KAFKA__SECRET_PROPERTIES comes before our defaults; the properties that the guarantees stand on are refused in
+the settings already.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def consumer_config(kafka: KafkaSettings, log: FilteringBoundLogger, trouble: Tr
         "enable.auto.offset.store": False,
         "enable.partition.eof": True,  # a transaction's mark behind the last record is no record that waits
         RESET: "earliest" if reset in AT_THE_END else reset,
+        **({} if kafka.instance_id is None else {"group.instance.id": kafka.instance_id}),
     }
     return _config(kafka, defaults, fixed, log, trouble)
 
@@ -103,7 +105,7 @@ def check(consumer: Mapping[str, Any], producer: Mapping[str, Any]) -> None:
             client = make(dict(config))
         except (KafkaException, TypeError, ValueError) as error:
             said = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-            raise SettingsError([f"WORKER_KAFKA__PROPERTIES: {_without_values(said, config)}"]) from None
+            raise SettingsError([f"WORKER_KAFKA__PROPERTIES (or SECRET_): {_without_values(said, config)}"]) from None
         if isinstance(client, Consumer):
             client.close()
 
@@ -145,6 +147,7 @@ def _config(
     return {
         **defaults,
         **kafka.properties,
+        **kafka.secret_properties,
         **fixed,
         "bootstrap.servers": kafka.bootstrap_servers,
         "error_cb": trouble,
