@@ -60,13 +60,18 @@ class KafkaJvm:
     def create_topics(self, names: tuple[str, ...], partitions: int) -> None:
         create_topics(self.bootstrap, names, partitions)
 
+    def settings(self) -> dict[str, str]:
+        """What its file of properties holds."""
+        return one_node(self.bootstrap, f"127.0.0.1:{free_port()}", self.bootstrap)
+
+    def format_options(self) -> list[str]:
+        """What else its storage is formatted with."""
+        return []
+
     def _format(self) -> None:
-        controller = f"127.0.0.1:{free_port()}"
-        settings = one_node(self.bootstrap, controller, self.bootstrap) | {
-            "log.dirs": str(self._process.folder / "data")
-        }
+        settings = self.settings() | {"log.dirs": str(self._process.folder / "data")}
         self._settings.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         own = b"K" + uuid.uuid4().bytes[1:]  # an id that begins with "-" would be read as an option
         cluster = base64.urlsafe_b64encode(own).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)]
+        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings), *self.format_options()]
         self._process.run([*self._java, "-Xmx128m", *tool], FORMAT_SECONDS)
