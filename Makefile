@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults outages simulate bench check metrics lock clean
+.PHONY: help demo test faults outages simulate bench check metrics topics lock clean
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ check: $(READY) ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+topics: $(READY) ## deploy/topics.yaml, from the code
+	@cd tests && ../$(BIN)/python -m infra.topics_manifest > ../deploy/topics.yaml
 
 metrics: $(READY) ## The table of metrics in deploy/observability, from the code
 	@cd tests && ../$(BIN)/python -m infra.metrics_table > ../deploy/observability/METRICS.md
