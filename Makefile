@@ -5,16 +5,16 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults outages simulate bench check metrics topics lock clean
+.PHONY: help demo test faults outages image containers simulate bench check metrics topics lock clean
 
 help: ## What there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY) ## The whole job on this machine, under a minute, nothing to start by hand
 	@$(BIN)/rokt-worker demo
 
 test: $(READY) ## Every test, on the embedded broker and on a real Apache Kafka where one can be had
-	@$(BIN)/python -m pytest -n 3 --dist worksteal --ignore=tests/faults --ignore=tests/outages
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --ignore=tests/faults --ignore=tests/outages --ignore=tests/containers
 	@$(BIN)/python -m pytest tests/faults tests/outages # alone: they load and measure the machine
 
 faults: $(READY) ## The long fault runs: crashes, rebalances, a dying broker; about half an hour
@@ -22,6 +22,12 @@ faults: $(READY) ## The long fault runs: crashes, rebalances, a dying broker; ab
 
 outages: $(READY) ## The long outage runs: Rokt down, slow, throttling, half broken; ten minutes of 503; about half an hour
 	@WORKER_TEST_OUTAGES=long $(BIN)/python -m pytest -s tests/outages
+
+image: ## The image rokt-worker:local, by Docker; BASE=… builds on another Python
+	@docker build -f deploy/Dockerfile $(if $(BASE),--build-arg BASE=$(BASE)) -t rokt-worker:local .
+
+containers: $(READY) ## The image and deploy/compose.yaml on a real Docker engine: killed, restarted, balanced; minutes
+	@$(BIN)/python -m pytest -s tests/containers
 
 simulate: $(READY) ## The worker on a simulated clock, broker and Rokt: SEEDS=n of them, or SEED=n again, step by step
 	@cd tests && PYTHONPATH=.. ../$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))
@@ -55,6 +61,11 @@ lock: ## Pins and hashes of every dependency, from pyproject.toml
 	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@$(VENV)-lock/bin/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
+	@sed -n 's/ *\\$$//; /^[a-z]/p' requirements.lock > $(VENV)-lock/pins
+	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--constraint $(VENV)-lock/pins pyproject.toml -o deploy/runtime.lock
+	@echo hatchling | $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-header --constraint $(VENV)-lock/pins - -o deploy/build.lock
 	@rm -rf $(VENV)-lock
 
 clean: ## Away with everything that was built

@@ -18,6 +18,7 @@ from worker.commands.placements import placements
 from worker.commands.replay import replay
 from worker.commands.run import run
 from worker.commands.sandbox import sandbox
+from worker.commands.shop import shop
 from worker.commands.topics import topics
 from worker.commands.transactions import transactions
 
@@ -56,6 +57,7 @@ main.add_command(demo)
 main.add_command(explain)
 main.add_command(replay)
 main.add_command(sandbox)
+main.add_command(shop)
 main.add_command(topics)
 main.add_command(transactions)
 main.add_command(doctor)

@@ -1,0 +1,42 @@
+"""deploy/compose.yaml: it comes up healthy, and the books balance through whatever happens to it."""
+
+from __future__ import annotations
+
+import time
+
+from containers.engine import Engine
+from containers.stack import Stack, expected
+from infra.worker import until
+
+EVENTS, RATE, SEED = 2_000, 40.0, 20
+PATIENCE = 180.0
+
+
+def test_it_ends_healthy_with_three_workers(stack: Stack) -> None:
+    print(f"\nup again in {stack.up():.1f} s")
+    assert len(stack.workers()) == 3
+
+
+def test_a_worker_is_killed_one_is_added_the_broker_restarts_all_workers_restart_and_the_books_balance(
+    stack: Stack, docker: Engine
+) -> None:
+    stack.sell(EVENTS, RATE, SEED)
+    assert until(lambda: stack.summary()["requests"] > 100)
+    docker.docker("kill", "--signal=KILL", stack.workers()[0])
+    stack.compose("up", "--no-build", "--detach", "--no-recreate", "--scale", "worker=4", "worker")
+    assert until(lambda: len(stack.workers()) == 4)
+    stack.compose("restart", "--timeout", "20", "kafka")
+    for one in stack.workers():
+        docker.docker("restart", "--time=40", one)
+    stack.sold_out(PATIENCE)
+    sold = time.monotonic()
+    wanted = expected(EVENTS, SEED)
+    assert until(lambda: wanted.items() <= stack.reservations().items(), PATIENCE), _differing(wanted, stack)
+    summary = stack.summary()
+    print(f"\n{len(wanted)} reservations are right {time.monotonic() - sold:.1f} s after the last event: {summary}")
+    assert (summary["double_effects"], summary["release_of_confirmed"]) == (0, 0)
+
+
+def _differing(wanted: dict[str, str], stack: Stack) -> dict[str, tuple[str, str | None]]:
+    there = stack.reservations()
+    return {id_: (state, there.get(id_)) for id_, state in wanted.items() if there.get(id_) != state}
