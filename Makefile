@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults outages image containers simulate bench check metrics topics lock clean
+.PHONY: help demo test faults outages image containers kubernetes simulate bench check metrics rules topics lock clean
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -14,7 +14,7 @@ demo: $(READY) ## The whole job on this machine, under a minute, nothing to star
 	@$(BIN)/rokt-worker demo
 
 test: $(READY) ## Every test, on the embedded broker and on a real Apache Kafka where one can be had
-	@$(BIN)/python -m pytest -n 3 --dist worksteal --ignore=tests/faults --ignore=tests/outages --ignore=tests/containers
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --ignore=tests/faults --ignore=tests/outages --ignore=tests/containers --ignore=tests/cluster
 	@$(BIN)/python -m pytest tests/faults tests/outages # alone: they load and measure the machine
 
 faults: $(READY) ## The long fault runs: crashes, rebalances, a dying broker; about half an hour
@@ -28,6 +28,9 @@ image: ## The image rokt-worker:local, by Docker; BASE=… builds on another Pyt
 
 containers: $(READY) ## The image and deploy/compose.yaml on a real Docker engine: killed, restarted, balanced; minutes
 	@$(BIN)/python -m pytest -s tests/containers
+
+kubernetes: $(READY) ## Every overlay of deploy/kubernetes built, and held against the schemas
+	@$(BIN)/python -m pytest tests/cluster
 
 simulate: $(READY) ## The worker on a simulated clock, broker and Rokt: SEEDS=n of them, or SEED=n again, step by step
 	@cd tests && PYTHONPATH=.. ../$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))
@@ -44,6 +47,9 @@ check: $(READY) ## ruff and mypy --strict
 
 topics: $(READY) ## deploy/topics.yaml, from the code
 	@cd tests && ../$(BIN)/python -m infra.topics_manifest > ../deploy/topics.yaml
+
+rules: $(READY) ## The alerts as prometheus-operator takes them, from deploy/observability
+	@cd tests && ../$(BIN)/python -m infra.rule_manifest > ../deploy/kubernetes/components/podmonitor/rules.yaml
 
 metrics: $(READY) ## The table of metrics in deploy/observability, from the code
 	@cd tests && ../$(BIN)/python -m infra.metrics_table > ../deploy/observability/METRICS.md
