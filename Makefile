@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults outages image containers kubernetes simulate bench check metrics rules topics lock clean
+.PHONY: help demo test faults outages image containers kubernetes simulate bench check sbom metrics rules topics lock clean
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -40,10 +40,15 @@ bench: $(READY) ## Events a second and CPU per event at 64, 256 and 800 calls in
 	@cd tests && ../$(BIN)/python -m bench.throughput --limits 256 --traces off 1% all away slow
 	@cd tests && ../$(BIN)/python -m bench.transactions
 
-check: $(READY) ## ruff and mypy --strict
+check: $(READY) ## ruff, mypy --strict, and pip-audit where its advisories can be reached
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@cd tests && ../$(BIN)/python -m infra.audit
+
+sbom: $(READY) ## dist/sbom.json: what goes into the image, as CycloneDX
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements deploy/runtime.lock --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.json
 
 topics: $(READY) ## deploy/topics.yaml, from the code
 	@cd tests && ../$(BIN)/python -m infra.topics_manifest > ../deploy/topics.yaml
