@@ -35,9 +35,8 @@ kubernetes: $(READY) ## Every overlay of deploy/kubernetes built, and held again
 simulate: $(READY) ## The worker on a simulated clock, broker and Rokt: SEEDS=n of them, or SEED=n again, step by step
 	@cd tests && PYTHONPATH=.. ../$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))
 
-bench: $(READY) ## Events a second and CPU per event at 64, 256 and 800 calls in flight, and what traces cost, on a real Kafka
-	@cd tests && ../$(BIN)/python -m bench.throughput
-	@cd tests && ../$(BIN)/python -m bench.throughput --limits 256 --traces off 1% all away slow
+bench: $(READY) ## What it does a second and what an event costs, beside what others do; also as dist/bench.json; half an hour
+	@cd tests && ../$(BIN)/python -m bench
 	@cd tests && ../$(BIN)/python -m bench.transactions
 
 check: $(READY) ## ruff, mypy --strict, and pip-audit where its advisories can be reached

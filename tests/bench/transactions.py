@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.throughput import cpu
+from bench.running import cpu
 from infra import real_kafka
 from infra.brokers import Broker
 from infra.endpoint import API_KEY, PATH, Endpoint
@@ -46,9 +46,9 @@ def measure(broker: Broker, arm: str, connections: int, given: argparse.Namespac
             if arm == "duplicates":
                 endpoint.send({"transactionId": f"t-{10**9}"})
             pid = endpoint.processes[-1].pid
-            before = cpu(pid)
+            before = cpu([pid])
             found = call(endpoint, arm, connections, given.requests, given.seconds)
-            after = cpu(pid)
+            after = cpu([pid])
             if endpoint.stop() != 0:
                 raise RuntimeError(endpoint.output()[-2000:])
         finally:
