@@ -14,7 +14,7 @@ demo: $(READY) ## The whole job on this machine, under a minute, nothing to star
 	@$(BIN)/rokt-worker demo
 
 test: $(READY) ## Every test, on the embedded broker and on a real Apache Kafka where one can be had
-	@$(BIN)/python -m pytest -n 3 --dist worksteal --ignore=tests/faults --ignore=tests/outages --ignore=tests/containers --ignore=tests/cluster
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --ignore=tests/faults --ignore=tests/outages --ignore=tests/containers
 	@$(BIN)/python -m pytest tests/faults tests/outages # alone: they load and measure the machine
 
 faults: $(READY) ## The long fault runs: crashes, rebalances, a dying broker; about half an hour

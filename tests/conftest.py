@@ -16,12 +16,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from infra import jaeger as real_jaeger
 from infra import jaeger_binary, real_kafka
+from infra import kustomize as real_kustomize
 from infra import postgres as real_postgres
 from infra import prometheus as real_prometheus
 from infra import registry as real_registry
 from infra.brokers import Broker
 from infra.embedded import EmbeddedKafka
 from infra.jaeger import Jaeger
+from infra.kustomize import Kustomize
 from infra.once import Once
 from infra.postgres import Postgres
 from infra.prometheus import Prometheus
@@ -36,6 +38,7 @@ REGISTRY = pytest.StashKey[Once[Registry]]()
 POSTGRES = pytest.StashKey[Once[Postgres]]()
 JAEGER = pytest.StashKey[Once[Jaeger]]()
 PROMETHEUS = pytest.StashKey[Once[Prometheus]]()
+KUSTOMIZE = pytest.StashKey[Once[Kustomize]]()
 STARTED = pytest.StashKey[list[str]]()
 FAILED = pytest.StashKey[dict[str, str]]()
 STDERR = pytest.StashKey[int]()
@@ -45,9 +48,12 @@ MARKS = {
     "postgres": "real_postgres",
     "jaeger": "real_jaeger",
     "prometheus": "real_prometheus",
+    "kustomize": "real_kustomize",
 }
 SERVERS = ("embedded", "kafka", "broker", "registry", "postgres", "jaeger")
-AnyServer: TypeAlias = Once[Broker] | Once[Registry] | Once[Postgres] | Once[Jaeger] | Once[Prometheus]
+AnyServer: TypeAlias = (
+    Once[Broker] | Once[Registry] | Once[Postgres] | Once[Jaeger] | Once[Prometheus] | Once[Kustomize]
+)
 SCRUBBED = ("WORKER_", "OTEL_")
 KEPT = "WORKER_TEST_"
 HUNG_SECONDS = 60.0  # beyond its time limit; only a test that no signal reaches gets so far
@@ -66,11 +72,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_postgres: needs a real PostgreSQL")
     config.addinivalue_line("markers", "real_jaeger: needs a real tracing backend")
     config.addinivalue_line("markers", "real_prometheus: needs a real Prometheus")
+    config.addinivalue_line("markers", "real_kustomize: needs kustomize and kubeconform")
     config.stash[KAFKA] = Once(real_kafka.find)
     config.stash[REGISTRY] = Once(real_registry.find)
     config.stash[POSTGRES] = Once(real_postgres.find)
     config.stash[JAEGER] = Once(real_jaeger.find)
     config.stash[PROMETHEUS] = Once(real_prometheus.find)
+    config.stash[KUSTOMIZE] = Once(real_kustomize.find)
     config.stash[STARTED] = []
     config.stash[FAILED] = {}
     config.stash[STDERR] = os.dup(2)  # before a test's output is captured
@@ -210,6 +218,12 @@ def prometheus(pytestconfig: pytest.Config) -> Prometheus:
     return pytestconfig.stash[PROMETHEUS].get()
 
 
+@pytest.fixture(scope="session")
+def kustomize(pytestconfig: pytest.Config) -> Kustomize:
+    """kustomize, and kubeconform with the schemas of all whom deploy/kubernetes speaks to."""
+    return pytestconfig.stash[KUSTOMIZE].get()
+
+
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.real_kafka)])
 def broker(request: pytest.FixtureRequest) -> Broker:
     """Each kind in turn: a scenario that asks for it runs on both."""
@@ -235,6 +249,7 @@ def _servers(config: pytest.Config) -> list[tuple[str, AnyServer]]:
         ("real_postgres", config.stash[POSTGRES]),
         ("real_jaeger", config.stash[JAEGER]),
         ("real_prometheus", config.stash[PROMETHEUS]),
+        ("real_kustomize", config.stash[KUSTOMIZE]),
     ]
 
 

@@ -1,105 +1,140 @@
-"""Every overlay and component of deploy/kubernetes builds, and the schemas of all whom it speaks to know all of it."""
+"""Every overlay and component of deploy/kubernetes builds, is known to the schemas of whom it speaks to, and fits."""
 
 from __future__ import annotations
 
-import subprocess
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from cluster.tools import MissingError, tools
-from infra.kustomized import COMPONENTS, FOLDER, OVERLAYS
+from infra.kustomize import Kustomize, objects
+from infra.kustomized import COMPONENTS, FOLDER, OVERLAYS, pod
+from worker import loading, process, running
+from worker.settings import Settings
 
-BUILDS = [FOLDER / "base", *sorted(OVERLAYS.iterdir()), *sorted(COMPONENTS.iterdir())]
-
-
-@pytest.fixture(scope="session")
-def programs() -> Path:
-    try:
-        return tools()
-    except MissingError as error:
-        pytest.skip(str(error))
+EACH_OVERLAY = sorted(path.name for path in OVERLAYS.iterdir())
+EACH_COMPONENT = sorted(path.name for path in COMPONENTS.iterdir())
+ALL_TOGETHER = ("keda", "podmonitor", "transactions", "replay", "static-members")
+OF_COMPONENTS = [(), *((name,) for name in EACH_COMPONENT), ALL_TOGETHER]
+Objects = list[dict[str, Any]]
 
 
-def built(programs: Path, folder: Path, scratch: Path) -> str:
-    """What a folder makes; a component, on top of the base."""
-    if folder.parent == COMPONENTS:
-        beside = FOLDER / f".{scratch.name}"  # kustomize follows relative paths only
-        beside.mkdir()
-        try:
-            made_of = {
-                "apiVersion": "kustomize.config.k8s.io/v1beta1",
-                "kind": "Kustomization",
-                "resources": ["../base"],
-                "components": [f"../components/{folder.name}"],
-            }
-            (beside / "kustomization.yaml").write_text(yaml.safe_dump(made_of))
-            return _kustomize(programs, beside)
-        finally:
-            (beside / "kustomization.yaml").unlink(missing_ok=True)
-            beside.rmdir()
-    return _kustomize(programs, folder)
-
-
-def _kustomize(programs: Path, folder: Path) -> str:
-    done = subprocess.run(
-        [str(programs / "kustomize"), "build", str(folder)], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def judged(programs: Path, objects: str) -> subprocess.CompletedProcess[str]:
-    where = f"{programs}/schemas/{{{{ .ResourceKind }}}}-{{{{ .Group }}}}-{{{{ .ResourceAPIVersion }}}}.json"
-    core = f"{programs}/schemas/{{{{ .ResourceKind }}}}-{{{{ .ResourceAPIVersion }}}}.json"
-    command = [
-        str(programs / "kubeconform"),
-        "-strict",
-        "-summary",
-        "-schema-location",
-        where,
-        "-schema-location",
-        core,
-    ]
-    return subprocess.run(command, input=objects, capture_output=True, text=True, timeout=60, check=False)
-
-
-@pytest.mark.parametrize("folder", BUILDS, ids=lambda folder: folder.name)
-def test_it_builds_and_every_field_is_known(folder: Path, programs: Path, tmp_path: Path) -> None:
-    objects = built(programs, folder, tmp_path)
-    done = judged(programs, objects)
+def conforms(kustomize: Kustomize, manifests: str) -> None:
+    done = kustomize.conform(manifests)
     assert done.returncode == 0, done.stdout + done.stderr
-    count = len(list(yaml.safe_load_all(objects)))
-    assert f"{count} resources found" in done.stdout
+    assert f"{len(objects(manifests))} resources found" in done.stdout
     assert "Skipped: 0" in done.stdout
 
 
+def of_kind(found: Objects, *kinds: str) -> Objects:
+    return [one for one in found if one["kind"] in kinds]
+
+
+def pods(found: Objects) -> Objects:
+    """The pods that they make."""
+    return [pod(one) for one in of_kind(found, "Deployment", "StatefulSet", "Job")]
+
+
+def settings(found: Objects, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """What a worker of this build makes of its ConfigMap and of the secrets' example."""
+    [config] = of_kind(found, "ConfigMap")
+    for name, value in config["data"].items():
+        monkeypatch.setenv(name, value)
+    example = yaml.safe_load((FOLDER / "secrets.example.yaml").read_text())
+    for name, value in example["stringData"].items():
+        (folder / name).write_text(value)
+    return loading.load(os.environ, None, folder)
+
+
+@pytest.mark.parametrize("overlay", EACH_OVERLAY)
+def test_an_overlay_builds_and_every_field_is_known(overlay: str, kustomize: Kustomize) -> None:
+    conforms(kustomize, kustomize.build(OVERLAYS / overlay))
+
+
+@pytest.mark.parametrize("components", OF_COMPONENTS, ids=lambda names: "+".join(names) or "base")
+def test_components_build_and_every_field_is_known(
+    components: tuple[str, ...], kustomize: Kustomize, tmp_path: Path
+) -> None:
+    conforms(kustomize, kustomize.build_of(components, tmp_path))
+
+
 @pytest.mark.parametrize(
-    ("wrong", "right"),
-    [("terminationGracePeriod: 4", "terminationGracePeriodSeconds: 4"), ("maxReplicas: ", "maxReplicaCount: ")],
+    ("right", "wrong"),
+    [
+        ("terminationGracePeriodSeconds: 4", "terminationGracePeriod: 4"),
+        ("maxReplicaCount: ", "maxReplicas: "),
+        ("podMetricsEndpoints:", "podMetricEndpoints:"),
+        ("annotations:\n        description: A", "note:\n        description: A"),
+        ("kind: ScaledObject", "kind: ScaleObject"),
+        ("containerPort: 8080", "containerPort: health"),
+    ],
 )
-def test_a_field_that_is_misspelt_is_noticed(wrong: str, right: str, programs: Path, tmp_path: Path) -> None:
-    objects = built(programs, OVERLAYS / "production", tmp_path)
-    assert right in objects
-    assert judged(programs, objects.replace(right, wrong)).returncode != 0
+def test_what_is_misspelt_is_noticed(right: str, wrong: str, kustomize: Kustomize) -> None:
+    manifests = kustomize.build(OVERLAYS / "production")
+    assert right in manifests
+    assert kustomize.conform(manifests.replace(right, wrong)).returncode != 0
 
 
-def test_static_members_are_a_stateful_set_whose_pods_give_their_names(programs: Path, tmp_path: Path) -> None:
-    objects: list[dict[str, Any]] = list(yaml.safe_load_all(built(programs, COMPONENTS / "static-members", tmp_path)))
-    [stateful] = [one for one in objects if one["kind"] == "StatefulSet"]
-    [container] = stateful["spec"]["template"]["spec"]["containers"]
+@pytest.mark.parametrize("overlay", EACH_OVERLAY)
+def test_a_worker_takes_the_settings_of_an_overlay(
+    overlay: str, kustomize: Kustomize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = objects(kustomize.build(OVERLAYS / overlay))
+    given = settings(found, tmp_path, monkeypatch)
+    assert given.ledger.url.get_secret_value().startswith("postgresql://"), "its file system is read-only"
+    [worker] = [one for one in pods(found) if one["containers"][0]["name"] == "worker"]
+    assert {"name": "health", "containerPort": given.health.port} in worker["containers"][0]["ports"]
+
+
+@pytest.mark.parametrize("overlay", EACH_OVERLAY)
+def test_every_pod_of_an_overlay_has_the_time_to_drain_and_to_end_its_longest_call(
+    overlay: str, kustomize: Kustomize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = objects(kustomize.build(OVERLAYS / overlay))
+    given = settings(found, tmp_path, monkeypatch)
+    longest = given.shutdown.drain_seconds + given.rokt.timeout_seconds
+    closing = running.CLOSE_SECONDS + process.FLUSH_SECONDS
+    assert min(one["terminationGracePeriodSeconds"] for one in pods(found)) > longest + closing
+
+
+@pytest.mark.parametrize("overlay", EACH_OVERLAY)
+def test_an_overlay_has_no_secret_and_no_image_without_a_version(overlay: str, kustomize: Kustomize) -> None:
+    found = objects(kustomize.build(OVERLAYS / overlay))
+    assert not of_kind(found, "Secret")
+    images = {container["image"] for one in pods(found) for container in one["containers"]}
+    assert all(":" in image and not image.endswith(":latest") for image in images)
+    assert {one["metadata"]["namespace"] for one in found} != {""}
+
+
+def test_a_change_of_settings_is_a_rolling_restart(kustomize: Kustomize, tmp_path: Path) -> None:
+    """Every pod refers to the ConfigMap by a name that is made of what is in it."""
+    names = set()
+    for overlay in EACH_OVERLAY:
+        found = objects(kustomize.build(OVERLAYS / overlay))
+        [config] = of_kind(found, "ConfigMap")
+        references = {str(one["containers"][0]["envFrom"]) for one in pods(found)}
+        assert references == {str([{"configMapRef": {"name": config["metadata"]["name"]}}])}
+        names.add(config["metadata"]["name"])
+    assert len(names) == len(EACH_OVERLAY)
+
+
+def test_static_members_are_a_stateful_set_whose_pods_give_their_names(kustomize: Kustomize, tmp_path: Path) -> None:
+    found = objects(kustomize.build_of(ALL_TOGETHER, tmp_path))
+    [stateful] = of_kind(found, "StatefulSet")
+    [container] = pod(stateful)["containers"]
     assert container["env"] == [
         {"name": "WORKER_KAFKA__INSTANCE_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     ]
-    assert not [one for one in objects if one["kind"] == "Deployment"]
+    assert [one["metadata"]["name"] for one in of_kind(found, "Deployment")] == ["rokt-transactions"]
+    [scaled] = of_kind(found, "ScaledObject")
+    assert scaled["spec"]["scaleTargetRef"] == {"kind": "StatefulSet", "name": "rokt-worker"}
 
 
-def test_no_overlay_has_a_secret_or_an_image_without_a_version(programs: Path, tmp_path: Path) -> None:
-    for overlay in OVERLAYS.iterdir():
-        objects = built(programs, overlay, tmp_path)
-        assert "kind: Secret\n" not in objects
-        images = [line.split("image:")[1].strip() for line in objects.splitlines() if " image:" in line]
-        assert images
-        assert all(":" in image and not image.endswith(":latest") for image in images)
+def test_where_the_scaler_says_how_many_workers_there_are_nobody_else_does(kustomize: Kustomize) -> None:
+    found = objects(kustomize.build(OVERLAYS / "production"))
+    [scaled] = of_kind(found, "ScaledObject")
+    [target] = [one for one in of_kind(found, "Deployment") if one["metadata"]["name"] == "rokt-worker"]
+    assert scaled["spec"]["scaleTargetRef"] == {"name": target["metadata"]["name"]}
+    assert "replicas" not in target["spec"]

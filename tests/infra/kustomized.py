@@ -9,6 +9,7 @@ from typing import Any, Final
 import yaml
 
 FOLDER: Final = Path(__file__).parents[2] / "deploy" / "kubernetes"
+BASE: Final = FOLDER / "base"
 COMPONENTS: Final = FOLDER / "components"
 OVERLAYS: Final = FOLDER / "overlays"
 RULES: Final = COMPONENTS / "podmonitor" / "rules.yaml"
@@ -20,7 +21,7 @@ def documents(folder: Path = FOLDER) -> Iterator[Document]:
     """Every object that is written out, whichever build it is in; not the secrets' example."""
     for path in sorted(folder.rglob("*.yaml")):
         if path.name not in ("kustomization.yaml", "secrets.example.yaml"):
-            yield from filter(None, yaml.safe_load_all(path.read_text()))
+            yield from filter(None, yaml.load_all(path.read_text(), yaml.CSafeLoader))
 
 
 def kustomization(folder: Path) -> Document:
