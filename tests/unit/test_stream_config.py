@@ -82,6 +82,14 @@ def test_any_other_reset_is_the_client_librarys(value: str) -> None:
     assert not config.beginning(settings(auto_offset_reset=value)).at_the_end
 
 
+def test_partitions_change_hands_within_a_heartbeat_of_a_second_or_of_what_is_asked_for() -> None:
+    assert (consumer()["heartbeat.interval.ms"], consumer(heartbeat_interval_ms=500)["heartbeat.interval.ms"]) == (
+        1_000,
+        500,
+    )
+    assert "heartbeat.interval.ms" not in consumer(group_protocol="consumer"), "there it is the brokers' affair"
+
+
 def test_an_eager_strategy_is_known_as_one() -> None:
     assert not config.beginning(settings()).eager
     assert config.beginning(settings(partition_assignment_strategy="range,roundrobin")).eager

@@ -27,6 +27,8 @@ DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
 PRODUCER_MAX_BYTES = 16 * 1024 * 1024
 RESET = "auto.offset.reset"
 AT_THE_END = ("latest", "largest", "end")
+# By its heartbeat a member hears that partitions change hands, in two rounds; until all have heard, those wait.
+CLASSIC = {"partition.assignment.strategy": "cooperative-sticky", "heartbeat.interval.ms": 1_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def consumer_config(kafka: KafkaSettings, log: FilteringBoundLogger, trouble: Tr
     """
     defaults: dict[str, Any] = {
         "topic.metadata.refresh.interval.ms": int(kafka.metadata_seconds * 1000),
-        **({} if _modern(kafka) else {"partition.assignment.strategy": "cooperative-sticky"}),
+        **({} if _modern(kafka) else CLASSIC),
     }
     reset = _reset(kafka)
     fixed = {
