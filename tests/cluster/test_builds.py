@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +140,25 @@ def test_where_the_scaler_says_how_many_workers_there_are_nobody_else_does(kusto
     [target] = [one for one in of_kind(found, "Deployment") if one["metadata"]["name"] == "rokt-worker"]
     assert scaled["spec"]["scaleTargetRef"] == {"name": target["metadata"]["name"]}
     assert "replicas" not in target["spec"]
+
+
+def test_a_replay_is_added_as_the_runbook_shows(kustomize: Kustomize, tmp_path: Path) -> None:
+    chapter = (FOLDER.parent / "RUNBOOK.md").read_text().split("# On Kubernetes")[1]
+    [shown] = re.findall(r"```yaml\n(.*?)```", chapter, re.DOTALL)
+    copy = Path(shutil.copytree(FOLDER, tmp_path / "kubernetes"))
+    overlay = Path(shutil.copytree(copy / "overlays" / "production", copy / "overlays" / "replay"))
+    (file,) = overlay.glob("kustomization.yaml")
+    made_of, added = yaml.safe_load(file.read_text()), yaml.safe_load(shown)
+    made_of["components"] += added.pop("components")
+    assert not made_of.keys() & added.keys()
+    file.write_text(yaml.safe_dump(made_of | added))
+    manifests = kustomize.build(overlay)
+    conforms(kustomize, manifests)
+    found = objects(manifests)
+    [job] = of_kind(found, "Job")
+    [container] = pod(job)["containers"]
+    assert job["metadata"]["labels"]["app.kubernetes.io/name"] == "rokt-worker-replay"
+    assert container["args"][:5] == ["replay", "--since", "2026-11-17", "--until", "2026-11-18"]
+    assert container["image"].startswith("registry.example/")
+    rest = [one for one in found if one is not job]
+    assert rest == objects(kustomize.build(OVERLAYS / "production"))

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -72,7 +72,7 @@ def publish(broker: Broker, topic: str, events: Sequence[Event], **more: Any) ->
     return places
 
 
-def stream(broker: Broker, topic: str, events: Sequence[Event], a_second: float) -> None:
+def stream(broker: Broker, topic: str, events: Iterable[Event], a_second: float) -> None:
     """Writes them as a shop would, so many a second; each record's timestamp is when it was written."""
     producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 0, "log_level": 0})
     begun = time.monotonic()
