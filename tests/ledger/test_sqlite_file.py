@@ -63,8 +63,8 @@ SQL = ("NOW", "LIVE", "PUBLISHED", "SETTLED", "RENEW", "RETIRE", "BUDGET", "KEEP
 STATEMENTS = {
     **{name: getattr(sqlite, name) for name in SQL},
     **{f"reading {n}": table.reading for n, table in enumerate(TABLES)},
-    **{f"adding {n}": table.adding for n, table in enumerate(TABLES)},
-    **{f"changing {n}": table.changing for n, table in enumerate(TABLES)},
+    **{f"adding {n}": table.adding(1) for n, table in enumerate(TABLES)},
+    **{f"changing {n}": table.changing(1) for n, table in enumerate(TABLES)},
     **{f"a stretch of {table}": sqlite_sweep.stretch(table) for table in sqlite_sweep.PASSED},
     "the notes of a stretch": sqlite_reading.search_notes(2),
     "the oldest note of a stretch": sqlite_reading.OLDEST,

@@ -26,6 +26,8 @@ CALLS: Final = (
 )  # fmt: skip
 FLAGS: Final = ("maybe_sent", "published", "whole")
 """The columns whose values are true or false."""
+BYTES: Final = ("fingerprint",)
+"""The column whose values are not text."""
 RESERVATIONS: Final = ("id", "state", "pending", "owner", "key")
 ORDERS: Final = ("id", "settled", "under_way", "items", "whole", "called_off")
 

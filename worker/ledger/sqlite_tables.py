@@ -2,12 +2,16 @@
 
 A row that was read is written again by its place in the table, which costs half of what looking up its key does; the
 lock that a group holds makes sure that it still is there, and that what was not found is new.
+
+Each step of a statement gives the interpreter away, and gets it back only when the event loop lets go of it: so a step
+is as many rows as can be, and what is read comes as one row of JSON.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -18,6 +22,9 @@ from worker.ledger.entries import Entry
 
 V = TypeVar("V")
 Places = Mapping[str, int]
+
+AT_ONCE: Final = (256, 64, 16, 4, 1)
+"""Rows of a statement. The largest has 6,400 values; SQLite takes 32,766."""
 
 
 class Table(Generic[V]):
@@ -30,25 +37,45 @@ class Table(Generic[V]):
         as_row: Callable[[V], rows.Row],
         as_value: Callable[[Sequence[Any]], V],
     ) -> None:
-        self._flags = [columns.index(name) for name in columns if name in rows.FLAGS]
+        self._flags = [columns.index(column) for column in columns if column in rows.FLAGS]
+        self._bytes = [columns.index(column) for column in columns if column in rows.BYTES]
         self._as_row = as_row
         self._as_value = as_value
-        written = (*columns, "changed_at_ms")
-        changes = ", ".join(f"{column} = ?" for column in written[1:])
+        self._name = name
+        self._written = (*columns, "changed_at_ms")
+        shown = ", ".join(f"hex({column})" if column in rows.BYTES else column for column in columns)
         self.reading: Final = (
-            f"SELECT {', '.join(columns)}, rowid FROM {name} "  # noqa: S608
+            f"SELECT json_group_array(json_array({shown}, rowid)) FROM {name} "  # noqa: S608
             f"WHERE {columns[0]} IN (SELECT value FROM json_each(?))"
         )
-        self.adding: Final = f"INSERT INTO {name} ({', '.join(written)}) VALUES ({', '.join('?' * len(written))})"  # noqa: S608
-        self.changing: Final = f"UPDATE {name} SET {changes} WHERE rowid = ?"  # noqa: S608
+        self._adding = {count: self.adding(count) for count in AT_ONCE}
+        self._changing = {count: self.changing(count) for count in AT_ONCE}
+
+    def adding(self, count: int) -> str:
+        """The statement that adds so many rows."""
+        return f"INSERT INTO {self._name} ({', '.join(self._written)}) VALUES {self._values(count)}"  # noqa: S608
+
+    def changing(self, count: int) -> str:
+        """The statement that changes so many rows; of each first the place, then all but the id."""
+        changes = ", ".join(f"{column} = new.column{n}" for n, column in enumerate(self._written[1:], 2))
+        return (
+            f"UPDATE {self._name} SET {changes} FROM (VALUES {self._values(count)}) AS new "  # noqa: S608
+            f"WHERE {self._name}.rowid = new.column1"
+        )
 
     def read(self, connection: sqlite3.Connection, wanted: Sequence[str]) -> tuple[dict[str, V], Places]:
         """The rows of these ids that there are, and their places."""
         if not wanted:
             return {}, {}
-        found = connection.execute(self.reading, (ids(wanted),)).fetchall()
-        values = {row[0]: self._as_value(row[:-1]) for row in found}
-        return values, {row[0]: row[-1] for row in found}
+        [(found,)] = connection.execute(self.reading, (ids(wanted),))
+        values: dict[str, V] = {}
+        places: dict[str, int] = {}
+        for row in msgspec.json.decode(found):
+            for place in self._bytes:
+                row[place] = bytes.fromhex(row[place])
+            places[row[0]] = row.pop()
+            values[row[0]] = self._as_value(row)
+        return values, places
 
     def write(self, connection: sqlite3.Connection, changed: Mapping[str, V], places: Places, now_ms: int) -> None:
         """Writes these rows, of which those with a place are there already."""
@@ -61,11 +88,23 @@ class Table(Generic[V]):
             if place is None:
                 new.append(row)
             else:
-                old.append([*row[1:], place])
-        if new:
-            connection.executemany(self.adding, new)
-        if old:
-            connection.executemany(self.changing, old)
+                row[0] = place
+                old.append(row)
+        for statements, some in ((self._adding, new), (self._changing, old)):
+            for count, first in _steps(len(some)):
+                connection.execute(statements[count], [*chain.from_iterable(some[first : first + count])])
+
+    def _values(self, count: int) -> str:
+        return ", ".join([f"({', '.join('?' * len(self._written))})"] * count)
+
+
+def _steps(count: int) -> Iterator[tuple[int, int]]:
+    """How many rows are written at once, and which is the first of them, until so many are."""
+    first = 0
+    for size in AT_ONCE:
+        while count - first >= size:
+            yield size, first
+            first += size
 
 
 CALLS: Final = Table[Entry]("calls", rows.CALLS, rows.to_call, rows.from_call)
