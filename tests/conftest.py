@@ -247,9 +247,9 @@ def _servers(config: pytest.Config) -> list[tuple[str, AnyServer]]:
         ("real_kafka", config.stash[KAFKA]),
         ("real_registry", config.stash[REGISTRY]),
         ("real_postgres", config.stash[POSTGRES]),
+        ("real_kustomize", config.stash[KUSTOMIZE]),
         ("real_jaeger", config.stash[JAEGER]),
         ("real_prometheus", config.stash[PROMETHEUS]),
-        ("real_kustomize", config.stash[KUSTOMIZE]),
     ]
 
 

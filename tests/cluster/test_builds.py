@@ -6,21 +6,15 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from cluster.builds import ALL_TOGETHER, EACH_OVERLAY, OF_COMPONENTS, Objects, of_kind, pods
 from infra.kustomize import Kustomize, objects
-from infra.kustomized import COMPONENTS, FOLDER, OVERLAYS, pod
+from infra.kustomized import FOLDER, OVERLAYS, pod
 from worker import loading, process, running
 from worker.settings import Settings
-
-EACH_OVERLAY = sorted(path.name for path in OVERLAYS.iterdir())
-EACH_COMPONENT = sorted(path.name for path in COMPONENTS.iterdir())
-ALL_TOGETHER = ("keda", "podmonitor", "transactions", "replay", "static-members")
-OF_COMPONENTS = [(), *((name,) for name in EACH_COMPONENT), ALL_TOGETHER]
-Objects = list[dict[str, Any]]
 
 
 def conforms(kustomize: Kustomize, manifests: str) -> None:
@@ -28,15 +22,6 @@ def conforms(kustomize: Kustomize, manifests: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(objects(manifests))} resources found" in done.stdout
     assert "Skipped: 0" in done.stdout
-
-
-def of_kind(found: Objects, *kinds: str) -> Objects:
-    return [one for one in found if one["kind"] in kinds]
-
-
-def pods(found: Objects) -> Objects:
-    """The pods that they make."""
-    return [pod(one) for one in of_kind(found, "Deployment", "StatefulSet", "Job")]
 
 
 def settings(found: Objects, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +12,8 @@ from typing import Any, Final
 
 import yaml
 
-from infra import kubernetes_schemas
-from infra.cache import cache_folder, only_one
+from infra import go_modules, kubernetes_schemas
 from infra.kustomized import BASE, COMPONENTS
-from infra.unavailable import UnavailableError
 
 MODULE: Final = Path(__file__).with_name("kubernetes_build")
 PROGRAMS: Final = ("sigs.k8s.io/kustomize/kustomize/v5", "github.com/yannh/kubeconform/cmd/kubeconform")
@@ -78,18 +73,7 @@ def objects(manifests: str) -> list[dict[str, Any]]:
 
 def find() -> tuple[Kustomize, Callable[[], None]]:
     """Nothing to give back. Raises UnavailableError, with the reason, where they cannot be built."""
-    if shutil.which("go") is None:
-        raise UnavailableError("no kustomize and no kubeconform: there is no Go to build them with")
-    try:
-        cache = cache_folder()
-        target = cache / f"kustomize-{_version()}"
-        if not target.exists():
-            with only_one(cache / "kustomize.lock"):
-                if not target.exists():
-                    _make(target)
-    except OSError as error:
-        raise UnavailableError(f"no kustomize: the tests' cache cannot be used: {error}") from error
-    return Kustomize(target), lambda: None
+    return Kustomize(go_modules.once(f"kustomize-{_version()}", "kustomize and kubeconform", _make)), lambda: None
 
 
 def _version() -> str:
@@ -97,38 +81,6 @@ def _version() -> str:
     return hashlib.sha256(b"".join(p.read_bytes() for p in made_of) + str(SOURCES).encode()).hexdigest()[:16]
 
 
-def _make(target: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-", ignore_cleanup_errors=True) as scratch:
-        module = Path(shutil.copytree(MODULE, Path(scratch, "module")))
-        made = Path(scratch, "made")
-        made.mkdir()
-        _go(module, "build", "-mod=readonly", "-ldflags=-s -w", "-o", f"{made}{os.sep}", *PROGRAMS)
-        kubernetes_schemas.write([_source(Path(scratch), *source) for source in SOURCES.items()], made)
-        made.rename(target)
-
-
-def _source(folder: Path, module: str, sum_: str) -> Path:
-    """Where a module lies; it is the one that was meant."""
-    found = json.loads(_go(folder, "mod", "download", "-json", module))
-    if found["Sum"] != sum_:
-        raise UnavailableError(f"no schemas of Kubernetes: {module} is not what it was")
-    return Path(found["Dir"])
-
-
-def _go(folder: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["nice", "-n", "19", "go", *arguments],
-            cwd=folder,
-            env=os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
-            capture_output=True,
-            text=True,
-            timeout=GET_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        raise UnavailableError(f"no kustomize: go was not done after {GET_SECONDS:.0f} s") from None
-    if done.returncode != 0:
-        raise UnavailableError("no kustomize: go could not build it", done.stderr[-2_000:] or done.stdout[-2_000:])
-    return done.stdout
+def _make(made: Path, beside: Path) -> None:
+    go_modules.build(MODULE, made, beside, *PROGRAMS, options=("-ldflags=-s -w",), seconds=GET_SECONDS)
+    kubernetes_schemas.write([go_modules.source(beside, *pinned) for pinned in SOURCES.items()], made)
