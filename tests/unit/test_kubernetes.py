@@ -17,6 +17,7 @@ from infra.promql import named
 from worker import process, running
 from worker.commands.main import main
 from worker.settings import RoktSettings, ShutdownSettings, TransactionsSettings, groups, setting_name
+from worker.stream.config import CLASSIC
 from worker.topics.needed import PARTITIONS
 
 SETTINGS = {setting_name(group, name) for group, kind in groups().items() for name in kind.model_fields}
@@ -88,6 +89,12 @@ def test_a_deployment_is_probed_where_it_answers_and_somebody_always_works(docum
     assert wanted in [one["spec"]["selector"]["matchLabels"] for one in of_kind("PodDisruptionBudget")]
     spread = pod(document)["topologySpreadConstraints"]
     assert all(one["labelSelector"]["matchLabels"] == wanted for one in spread)
+
+
+def test_the_next_worker_is_replaced_only_when_partitions_have_moved_to_the_new_one() -> None:
+    [worker] = [one for one in of_kind("Deployment") if one["metadata"]["name"] == "rokt-worker"]
+    heartbeats = CLASSIC["heartbeat.interval.ms"] / 1_000
+    assert worker["spec"]["minReadySeconds"] >= 4 * heartbeats, "in two rounds, and the probe's own time"
 
 
 def test_the_ports_are_those_that_are_listened_at() -> None:

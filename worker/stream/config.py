@@ -28,7 +28,7 @@ PRODUCER_MAX_BYTES = 16 * 1024 * 1024
 RESET = "auto.offset.reset"
 AT_THE_END = ("latest", "largest", "end")
 # By its heartbeat a member hears that partitions change hands, in two rounds; until all have heard, those wait.
-CLASSIC = {"partition.assignment.strategy": "cooperative-sticky", "heartbeat.interval.ms": 1_000}
+CLASSIC: Mapping[str, Any] = {"partition.assignment.strategy": "cooperative-sticky", "heartbeat.interval.ms": 1_000}
 
 
 @dataclass(frozen=True, slots=True)
