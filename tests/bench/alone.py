@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from bench import stages
@@ -44,21 +45,21 @@ def measure(arm: Arm, servers: Servers, events: int, rivals: Path | None) -> Alo
             looking.start()
             run = between(rokt, [pid], events)
             looking.join()
-            again = _read_again(worker)
+            again = _read_again(worker, events)
     parts = {stage: share * (run.cpu - run.librdkafka) for stage, share in found.items()}
     return Alone(first, again, parts | ({"librdkafka": run.librdkafka} if parts else {}))
 
 
-def _read_again(worker: Worker) -> float:
-    """Events a second that a new group passes over, between the first tenth and the last."""
+def _read_again(worker: Worker, events: int) -> float:
+    """Events a second that a new group passes over, from when it has its partitions to when all is committed."""
     if not worker.all_committed(PATIENCE_SECONDS) or worker.stop() != 0:
         raise TimeoutError("not all events were settled")
     worker.group = worker.settings["WORKER_KAFKA__GROUP_ID"] = fresh("group")
     worker.start(WORKER_KAFKA__COMMIT_SECONDS="0.1")
-    every = worker.lag()
-    looks: list[tuple[int, float]] = []
-    for share in (0.9, 0.1):
-        until(lambda share=share: worker.lag() <= every * share, PATIENCE_SECONDS)  # type: ignore[misc]
-        looks.append((worker.lag(), time.monotonic()))
-    (more, begun), (less, ended) = looks
-    return (more - less) / (ended - begun)
+    before = len(worker.lines("kafka.assigned"))
+    if not until(lambda: len(worker.lines("kafka.assigned")) > before, PATIENCE_SECONDS):
+        raise TimeoutError("the new group did not form")
+    began = datetime.fromisoformat(worker.lines("kafka.assigned")[-1]["time"]).timestamp()
+    if not worker.all_committed(PATIENCE_SECONDS):
+        raise TimeoutError("not all settled events were passed")
+    return events / (time.time() - began)
