@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import yaml
 
-from infra.kustomized import of_kind
 from infra.observability import ALERTS, CASES, FOLDER, asked, cases
 from infra.prometheus import Prometheus
 
@@ -38,30 +36,3 @@ def test_every_expression_of_the_dashboard_is_one(prometheus: Prometheus, tmp_pa
     done = prometheus.promtool("check", "rules", file.name, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(recorded)} rules found" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("what", "more", "workers_wanted_for"),
-    [
-        ("workers that are behind", {}, 900),
-        ("an outage of Rokt", {'rokt_circuit_open{job="rokt-worker",circuit="confirm"}': "1"}, 0),
-        ("closed circuits", {'rokt_circuit_open{job="rokt-worker",circuit="confirm"}': "0"}, 900),
-        ("Rokt that asked to wait", {'rokt_calls_held_back_seconds{job="rokt-worker"}': "20"}, 0),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_the_scaler_counts_lag_but_not_while_only_rokt_holds_events_up(
-    what: str, more: dict[str, str], workers_wanted_for: int, prometheus: Prometheus, tmp_path: Path
-) -> None:
-    [scaled] = of_kind("ScaledObject")
-    [trigger] = scaled["spec"]["triggers"]
-    lag = {f'rokt_partition_lag{{job="rokt-worker",instance="{n}",topic="t",partition="{n}"}}': "300" for n in "abc"}
-    sample = {"labels": "{}", "value": workers_wanted_for}
-    test = {
-        "interval": "1m",
-        "input_series": [{"series": name, "values": value} for name, value in (lag | more).items()],
-        "promql_expr_test": [{"expr": trigger["metadata"]["query"], "eval_time": "0m", "exp_samples": [sample]}],
-    }
-    (tmp_path / "case.yaml").write_text(yaml.safe_dump({"tests": [test]}))
-    done = prometheus.promtool("test", "rules", "case.yaml", cwd=tmp_path)
-    assert done.returncode == 0, f"{what}: {done.stdout}{done.stderr}"
