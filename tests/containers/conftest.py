@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from containers.engine import Engine, MissingError, engine
+from containers.engine import Engine, engine
 from containers.stack import Stack
+from infra.unavailable import UnavailableError
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +16,7 @@ def docker() -> Iterator[Engine]:
     try:
         with engine() as found:
             yield found.with_images()
-    except MissingError as error:
+    except UnavailableError as error:
         pytest.skip(f"no containers: {error}")
 
 

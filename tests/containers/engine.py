@@ -6,31 +6,28 @@ packages and of Maven's jars; what is under test, deploy/Dockerfile and deploy/c
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from infra import kafka_jvm, maven, registry
-from infra.cache import cache_folder, only_one
+from infra import go_modules, kafka_jvm, maven, registry
+from infra.process import ServerProcess
+from infra.unavailable import UnavailableError
 
 ROOT: Final = Path(__file__).parents[2]
 IMAGES: Final = Path(__file__).parent / "images"
-COMPOSE: Final = "github.com/docker/compose/v2@v2.29.7"
+COMPOSE: Final = ("github.com/docker/compose/v2@v2.29.7", "h1:92dZa2M71isE1Qi6D7z1i+0P1pyeyWMwrxBuRIXe52w=")
+BUILD_SECONDS: Final = 900.0
 AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
 PULLED: Final = "python:3.13-slim-bookworm"
 START_SECONDS: Final = 30.0
-
-
-class MissingError(Exception):
-    """There is no engine, or not what it needs, and why."""
+STOP_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,32 +97,25 @@ class Engine:
 
 @contextmanager
 def engine() -> Iterator[Engine]:
-    """One that answers, until the end. Raises MissingError."""
+    """One that answers, until the end. Raises UnavailableError."""
     if shutil.which("docker") is None:
-        raise MissingError("docker is not on the PATH")
+        raise UnavailableError("docker is not on the PATH")
     environment = dict(os.environ)
     if _answers(environment):
         yield Engine(_with_compose(environment))
         return
     if os.geteuid() != 0 or shutil.which("dockerd") is None:
-        raise MissingError("no Docker engine answers, and none can be started")
-    folder = Path(tempfile.mkdtemp(prefix="rokt-worker-dockerd-", dir="/var/tmp"))
-    socket = f"unix://{folder}/socket"
-    places = [f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid", "-H", socket]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(["dockerd", *places], stdout=log, stderr=subprocess.STDOUT)
+        raise UnavailableError("no Docker engine answers, and none can be started")
+    own = ServerProcess("dockerd", lambda: _answers(environment))
+    folder = own.folder
+    environment["DOCKER_HOST"] = f"unix://{folder}/socket"
+    places = [f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid"]
     try:
-        environment["DOCKER_HOST"] = socket
-        deadline = time.monotonic() + START_SECONDS
-        while not _answers(environment):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise MissingError(f"dockerd does not start: {(folder / 'log').read_text()[-500:]}")
-            time.sleep(0.2)
+        own.start(["dockerd", *places, "-H", environment["DOCKER_HOST"]], START_SECONDS)
         yield Engine(_with_compose(environment))
     finally:
-        process.terminate()
-        process.wait(60)
-        shutil.rmtree(folder, ignore_errors=True)
+        own.stop(STOP_SECONDS)
+        own.remove()
 
 
 def _answers(environment: Mapping[str, str]) -> bool:
@@ -137,21 +127,12 @@ def _with_compose(environment: dict[str, str]) -> dict[str, str]:
     asked = subprocess.run(["docker", "compose", "version"], env=environment, capture_output=True, check=False)
     if asked.returncode == 0:
         return environment
-    config = cache_folder() / "docker"
-    plugin = config / "cli-plugins" / "docker-compose"
-    with only_one(cache_folder() / "docker.lock"):
-        if not plugin.exists():
-            _build_compose(plugin)
-    return environment | {"DOCKER_CONFIG": str(config)}
+    return environment | {"DOCKER_CONFIG": str(go_modules.once("compose-2.29.7", "Docker Compose", _build_compose))}
 
 
-def _build_compose(plugin: Path) -> None:
-    if shutil.which("go") is None:
-        raise MissingError("docker has no compose, and there is no Go to build it with")
-    downloaded = subprocess.run(["go", "mod", "download", "-json", COMPOSE], check=True, capture_output=True).stdout
-    with tempfile.TemporaryDirectory(prefix="rokt-worker-compose-") as folder:
-        source = Path(folder, "source")
-        shutil.copytree(json.loads(downloaded)["Dir"], source)
-        subprocess.run(["chmod", "-R", "u+w", str(source)], check=True)
-        plugin.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["go", "build", "-o", str(plugin), "./cmd"], cwd=source, check=True, capture_output=True)
+def _build_compose(folder: Path, beside: Path) -> None:
+    plugins = folder / "cli-plugins"
+    plugins.mkdir()
+    source = go_modules.source(beside, *COMPOSE)
+    go_modules.build(source, plugins, beside, "./cmd", options=(), seconds=BUILD_SECONDS)
+    (plugins / "cmd").rename(plugins / "docker-compose")

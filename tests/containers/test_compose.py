@@ -16,6 +16,8 @@ from infra.worker import until
 EVENTS, RATE, SEED = 2_000, 40.0, 20
 PATIENCE = 180.0
 
+pytestmark = pytest.mark.timeout(1_800)  # the first one builds every image
+
 
 def test_it_ends_healthy_with_three_workers(stack: Stack) -> None:
     print(f"\nup again in {stack.up():.1f} s")

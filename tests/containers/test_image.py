@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+
 from containers.engine import Engine
 from containers.stack import Stack
 
 IMAGE = "rokt-worker:local"
+pytestmark = pytest.mark.timeout(1_800)  # the first one builds every image
 LOCKED = ["run", "--rm", "--read-only", "--cap-drop=ALL", "--network=none"]
 
 

@@ -10,22 +10,20 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from infra.cache import cache_folder, only_one
+from infra import go_modules
 from infra.unavailable import UnavailableError
 
 GIVEN: Final = "WORKER_TEST_JAEGER"
 MODULE: Final = Path(__file__).with_name("jaeger_build")
 PACKAGE: Final = "github.com/jaegertracing/jaeger/cmd/jaeger"
 BUILD_SECONDS: Final = 1_500.0
-# It is to be there soon, not to be fast; and the tests beside it come first.
-BUILD: Final = ("nice", "-n", "19", "go", "build", "-mod=readonly", "-gcflags=all=-N -l", "-ldflags=-s -w")
+# It is to be there soon, not to be fast.
+BUILD: Final = ("-gcflags=all=-N -l", "-ldflags=-s -w")
 
 
 @dataclass(frozen=True)
@@ -45,16 +43,8 @@ def find_binary() -> Binary:
         return Binary(Path(given), GIVEN)
     if on_path := shutil.which("jaeger"):
         return Binary(Path(on_path), "on the PATH")
-    try:
-        cache = cache_folder()
-        target = cache / f"jaeger-{_version()}"
-        if not target.exists():
-            with only_one(cache / "jaeger.lock"):
-                if not target.exists():
-                    _build(target)
-    except OSError as error:
-        raise UnavailableError(f"no Jaeger: the tests' cache cannot be used: {error}") from error
-    return Binary(target, "built from Go modules")
+    folder = go_modules.once(f"jaeger-{_version()}", f"Jaeger ({GIVEN} is not set)", _build)
+    return Binary(folder / "jaeger", "built from Go modules")
 
 
 def _quietly() -> None:
@@ -68,25 +58,5 @@ def _version() -> str:
     return hashlib.sha256((MODULE / "go.sum").read_bytes() + " ".join(BUILD).encode()).hexdigest()[:16]
 
 
-def _build(target: Path) -> None:
-    if shutil.which("go") is None:
-        raise UnavailableError(f"no Jaeger: {GIVEN} is not set, and there is no Go to build it with")
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-", ignore_cleanup_errors=True) as scratch:
-        folder = Path(shutil.copytree(MODULE, Path(scratch, "module")))
-        made = Path(scratch, "jaeger")
-        try:
-            done = subprocess.run(
-                [*BUILD, "-o", str(made), PACKAGE],
-                cwd=folder,
-                env=os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
-                capture_output=True,
-                text=True,
-                timeout=BUILD_SECONDS,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
-        except subprocess.TimeoutExpired:
-            raise UnavailableError(f"no Jaeger: go was not done after {BUILD_SECONDS:.0f} s") from None
-        if done.returncode != 0:
-            raise UnavailableError("no Jaeger: go could not build it", done.stderr[-2_000:])
-        made.rename(target)
+def _build(folder: Path, beside: Path) -> None:
+    go_modules.build(MODULE, folder, beside, PACKAGE, options=BUILD, seconds=BUILD_SECONDS)
