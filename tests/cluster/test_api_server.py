@@ -40,6 +40,15 @@ def takes(server: ApiServer, found: list[Document]) -> list[str]:
     return versions
 
 
+def inside(server: ApiServer, namespace: str, manifests: str) -> list[Document]:
+    """The objects, to be made in a namespace that is there."""
+    server.namespace(namespace)
+    found = objects(manifests)
+    for document in found:
+        document["metadata"]["namespace"] = namespace
+    return found
+
+
 def pods(found: list[Document]) -> Iterator[Document]:
     """Those that the controllers would make."""
     for one in makers(found):
@@ -63,10 +72,7 @@ def test_components_are_taken_and_their_pods_let_in_by_the_strictest_standard(
     components: tuple[str, ...], server: ApiServer, kustomize: Kustomize, tmp_path: Path
 ) -> None:
     namespace = f"of-{len(components)}-{components[0] if components else 'base'}"
-    server.namespace(namespace)
-    found = objects(kustomize.build_of(components, tmp_path))
-    for document in found:
-        document["metadata"]["namespace"] = namespace
+    found = inside(server, namespace, kustomize.build_of(components, tmp_path))
     takes(server, found)
     for pod in pods(found):
         done = server.create(pod, dry=True)
@@ -84,13 +90,9 @@ def test_components_are_taken_and_their_pods_let_in_by_the_strictest_standard(
 def test_a_pod_that_may_too_much_or_is_nobodys_is_refused(
     right: str, wrong: str, server: ApiServer, kustomize: Kustomize, tmp_path: Path
 ) -> None:
-    namespace = "refusing"
-    server.namespace(namespace)
     manifests = kustomize.build_of(ALL_TOGETHER, tmp_path)
     assert right in manifests
-    found = objects(manifests.replace(right, wrong))
-    for document in found:
-        document["metadata"]["namespace"] = namespace
+    found = inside(server, "refusing", manifests.replace(right, wrong))
     takes(server, of_kind(objects(manifests), "ServiceAccount"))
     answers = [server.create(pod, dry=True) for pod in pods(found)]
     assert {answer.status_code for answer in answers} == {403}
@@ -108,11 +110,7 @@ def test_a_pod_that_may_too_much_or_is_nobodys_is_refused(
 def test_a_rule_between_fields_that_is_broken_is_noticed(
     right: str, wrong: str, server: ApiServer, kustomize: Kustomize, tmp_path: Path
 ) -> None:
-    namespace = "breaking"
-    server.namespace(namespace)
     manifests = kustomize.build_of(("keda",), tmp_path)
     assert right in manifests
-    found = objects(manifests.replace(right, wrong, 1))
-    for document in found:
-        document["metadata"]["namespace"] = namespace
+    found = inside(server, "breaking", manifests.replace(right, wrong, 1))
     assert [done.status_code for done in (server.apply(one, dry=True) for one in found) if not done.is_success] == [422]

@@ -14,6 +14,7 @@ import uvloop
 from confluent_kafka import Consumer
 
 from bench.rivals.confirm import BODY, HEADERS, PATH
+from bench.rivals.consuming import reading
 
 Post = Callable[[], Awaitable[None]]
 
@@ -52,15 +53,7 @@ async def with_httpx(consumer: Consumer, url: str, size: int) -> None:
 
 
 def main(bootstrap: str, topic: str, group: str, url: str, size: str, client: str) -> None:
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": group,
-            "auto.offset.reset": "earliest",
-            "enable.auto.commit": False,
-        }
-    )
-    consumer.subscribe([topic])
+    consumer = reading(bootstrap, topic, group)
     uvloop.run({"aiohttp": with_aiohttp, "httpx": with_httpx}[client](consumer, url, int(size)))
 
 

@@ -5,21 +5,13 @@ from __future__ import annotations
 import sys
 
 import httpx
-from confluent_kafka import Consumer
 
 from bench.rivals.confirm import BODY, HEADERS, PATH
+from bench.rivals.consuming import reading
 
 
 def main(bootstrap: str, topic: str, group: str, url: str) -> None:
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": group,
-            "auto.offset.reset": "earliest",
-            "enable.auto.commit": False,
-        }
-    )
-    consumer.subscribe([topic])
+    consumer = reading(bootstrap, topic, group)
     with httpx.Client(timeout=30) as client:
         while True:
             message = consumer.poll(1.0)
