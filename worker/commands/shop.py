@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from worker.commands.speaking import Speech, Table, ends_well, json_option, sett
 if TYPE_CHECKING:
     from confluent_kafka import Producer
 
+    from worker.events import EventType
     from worker.sandbox.shop import Made
     from worker.settings import Settings
 
@@ -65,7 +67,12 @@ def _publish(settings: Settings, rate: float, events: int | None, seed: int) -> 
 
     log = logs.configure(settings.log.format, settings.log.level)
     producer = Producer(config.producer_config(settings.kafka, log, lambda _: None))
-    topics = {kind: topic for topic, kind in config.event_types(settings.topics).items()}
+    to = settings.topics
+    topics: dict[EventType, str] = {
+        "CheckoutCompleted": to.checkout_completed[0],
+        "OrderCancelled": to.order_cancelled[0],
+        "CartAbandoned": to.cart_abandoned[0],
+    }
     counts: Counter[str] = Counter()
     failed: list[str] = []
 
@@ -81,11 +88,11 @@ def _publish(settings: Settings, rate: float, events: int | None, seed: int) -> 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    for made in carts(random.Random(seed), lambda: rfc3339(datetime.now(UTC))):  # noqa: S311 - nothing is secret about them
-        if failed or stop.is_set() or (events is not None and events <= 0):
+    made_up = carts(random.Random(seed), lambda: rfc3339(datetime.now(UTC)))  # noqa: S311 - nothing is secret about them
+    for made in islice(made_up, events):
+        if failed or stop.is_set():
             break
         _produce(producer, topics[made.kind], made, counted(made))
-        events = None if events is None else events - 1
         stop.wait(1 / rate)
     producer.flush(settings.kafka.delivery_seconds)
     if failed:
