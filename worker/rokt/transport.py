@@ -37,7 +37,7 @@ class HttpTransport(httpx.AsyncBaseTransport):
         self._verify = verify
         self._keepalive_seconds = keepalive_seconds
         self._addresses = Addresses()
-        self._idle: dict[tuple[str, str, int], list[tuple[Connection, float]]] = {}
+        self._idle: dict[_Origin, list[tuple[Connection, float]]] = {}
         self._looked_after: set[_Origin] = set()
         self._open: set[Connection] = set()
         self._none_open = asyncio.Event()
