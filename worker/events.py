@@ -21,6 +21,7 @@ Instant = Annotated[datetime, Meta(tz=True)] | int
 HeaderText = Annotated[str, Meta(max_length=1024, pattern=r"\A(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?\Z")]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MS = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
 PRICE_DIGITS = 18
 PRICE_SCALE = 4
 
@@ -152,7 +153,8 @@ def instant(value: Instant) -> datetime:
 
 
 def _checked(event: Event) -> Event:
-    instant(event.occurred_at)
+    if not (isinstance(event.occurred_at, int) and 0 <= event.occurred_at <= LAST_MS):
+        instant(event.occurred_at)
     for place, item in enumerate(event.items):
         if isinstance(item, CompletedItem):
             _check_completed(item, f"$.items[{place}]")

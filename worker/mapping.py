@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from decimal import Decimal
-from typing import cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from worker.events import (
@@ -56,6 +55,42 @@ class Call(Struct, frozen=True):
     order_id: str | None
     session_id: str | None
     locale: str | None
+
+
+class _Item(Struct, rename="camel", omit_defaults=True):
+    cart_item_id: str
+    item_reservation_id: str | None = None
+    catalog_item_id: str | None = None
+    quantity: int | None = None
+    unit_price: Decimal | None = None
+    total_price: Decimal | None = None
+    currency: str | None = None
+
+
+class _Confirm(Struct, rename="camel", omit_defaults=True):
+    cart_id: str
+    order_id: str
+    items: list[Raw]
+    pay_pal_order_id: str | None = None
+    merchant_id: str | None = None
+    attributes: dict[str, str] | None = None
+
+
+class _Release(Struct, rename="camel", omit_defaults=True):
+    cart_id: str
+    items: list[Raw]
+    attributes: dict[str, str] | None = None
+
+
+class _Rest(Struct, rename="camel", omit_defaults=True):
+    """What is not an item of any body; a fingerprint is made of it."""
+
+    attributes: dict[str, str] | None = None
+    cart_id: str | None = None
+    item_reservation_id: str | None = None
+    merchant_id: str | None = None
+    order_id: str | None = None
+    pay_pal_order_id: str | None = None
 
 
 class Cancellation(Struct, frozen=True):
@@ -113,21 +148,15 @@ def reduced(event: Event, call: Call, items: tuple[CallItem, ...]) -> Call:
 
 def _confirm(event: CheckoutCompleted, only: Container[CallItem] | None = None) -> Call:
     items = tuple(i for i in dict.fromkeys(event.items) if only is None or _ids(i) in only)
-    body, fingerprint = _body(
-        {
-            "cartId": event.cart_id,
-            "orderId": event.order_id,
-            "items": [_JSON.encode(_confirm_item(item)) for item in items],
-            "payPalOrderId": event.pay_pal_order_id,
-            "merchantId": event.merchant_id,
-            "attributes": event.attributes,
-        }
-    )
+    written = [_JSON.encode(_confirm_item(item)) for item in items]
+    attributes, pay_pal, merchant = event.attributes or None, event.pay_pal_order_id or None, event.merchant_id or None
+    body = _Confirm(event.cart_id, event.order_id, list(map(Raw, written)), pay_pal, merchant, attributes)
+    rest = _Rest(attributes, event.cart_id, None, merchant, event.order_id, pay_pal)
     return Call(
         operation="confirm",
-        key=confirm_key(event.cart_id, event.order_id, ((i.cart_item_id, i.item_reservation_id) for i in items)),
-        body=body,
-        fingerprint=fingerprint,
+        key=confirm_key(event.cart_id, event.order_id, [(i.cart_item_id, i.item_reservation_id) for i in items]),
+        body=_JSON.encode(body),
+        fingerprint=_fingerprint(rest, written),
         items=tuple(map(_ids, items)),
         cart_id=event.cart_id,
         order_id=event.order_id,
@@ -136,29 +165,27 @@ def _confirm(event: CheckoutCompleted, only: Container[CallItem] | None = None) 
     )
 
 
-def _confirm_item(item: CompletedItem) -> dict[str, object]:
-    return _present(
-        {
-            "cartItemId": item.cart_item_id,
-            "itemReservationId": item.item_reservation_id,
-            "catalogItemId": item.catalog_item_id,
-            "quantity": item.quantity,
-            "unitPrice": _number(item.unit_price),
-            "totalPrice": _number(item.total_price),
-            "currency": item.currency,
-        }
+def _confirm_item(item: CompletedItem) -> _Item:
+    return _Item(
+        item.cart_item_id,
+        item.item_reservation_id or None,
+        item.catalog_item_id or None,
+        item.quantity,
+        _number(item.unit_price),
+        _number(item.total_price),
+        item.currency or None,
     )
 
 
 def cancel(event: OrderCancelled, item: CallItem) -> Call:
     """The call that cancels one item, whose reservation is known."""
     reservation = item.item_reservation_id or ""
-    body, fingerprint = _body({"itemReservationId": reservation})
+    body = _Rest(item_reservation_id=reservation)
     return Call(
         operation="cancel",
         key=cancel_key(event.order_id, reservation),
-        body=body,
-        fingerprint=fingerprint,
+        body=_JSON.encode(body),
+        fingerprint=_fingerprint(body, ()),
         items=(item,),
         cart_id=event.cart_id or None,
         order_id=event.order_id,
@@ -169,20 +196,13 @@ def cancel(event: OrderCancelled, item: CallItem) -> Call:
 
 def _release(event: CartAbandoned, only: Container[CallItem] | None = None) -> Call:
     items = tuple(i for i in dict.fromkeys(event.items) if i.item_reservation_id and (only is None or _ids(i) in only))
-    body, fingerprint = _body(
-        {
-            "cartId": event.cart_id,
-            "items": [
-                _JSON.encode({"cartItemId": i.cart_item_id, "itemReservationId": i.item_reservation_id}) for i in items
-            ],
-            "attributes": event.attributes,
-        }
-    )
+    written = [_JSON.encode(_Item(i.cart_item_id, i.item_reservation_id)) for i in items]
+    attributes = event.attributes or None
     return Call(
         operation="release",
-        key=release_key(event.cart_id, ((i.cart_item_id, i.item_reservation_id) for i in items)),
-        body=body,
-        fingerprint=fingerprint,
+        key=release_key(event.cart_id, [(i.cart_item_id, i.item_reservation_id) for i in items]),
+        body=_JSON.encode(_Release(event.cart_id, list(map(Raw, written)), attributes)),
+        fingerprint=_fingerprint(_Rest(attributes, event.cart_id), written),
         items=tuple(map(_ids, items)),
         cart_id=event.cart_id,
         order_id=None,
@@ -212,14 +232,5 @@ def _number(price: Decimal | None) -> Decimal | None:
     return price.normalize()
 
 
-def _present(fields: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value is not None and value != ""}
-
-
-def _body(fields: dict[str, object]) -> tuple[bytes, bytes]:
-    """A body, with its items as they are encoded already, and its fingerprint."""
-    present = {name: value for name, value in _present(fields).items() if value != {}}
-    items = cast("list[bytes]", present.get("items", []))
-    body = _JSON.encode(present | ({"items": [msgspec.Raw(item) for item in items]} if "items" in present else {}))
-    rest = _SORTED.encode({name: value for name, value in present.items() if name != "items"})
-    return body, hashlib.blake2b(b"\n".join((rest, *sorted(items))), digest_size=16).digest()
+def _fingerprint(rest: _Rest, items: Iterable[bytes]) -> bytes:
+    return hashlib.blake2b(b"\n".join((_SORTED.encode(rest), *sorted(items))), digest_size=16).digest()

@@ -23,12 +23,14 @@ from worker.events import (
     CompletedItem,
     EventType,
     OrderCancelled,
+    milliseconds,
 )
 from worker.mapping import Call, map_event
 
 READERS: dict[EventType, dict[str, Any]] = {kind: load(name) for kind, name in FILES.items()}
 TOPIC = "checkout-completed"
 AT = datetime(2026, 11, 22, 10, 0, 0, 123_000, UTC)
+AT_MS = milliseconds(AT)
 
 COMPLETED: dict[str, Any] = {
     "eventId": "event-1",
@@ -142,7 +144,7 @@ def completed(found: Decoded) -> CheckoutCompleted:
 
 WHOLE = CheckoutCompleted(
     event_id="event-1",
-    occurred_at=AT,
+    occurred_at=AT_MS,
     cart_id="cart-1",
     order_id="order-1",
     rokt_session_id="session-1",
@@ -157,10 +159,10 @@ WHOLE = CheckoutCompleted(
 def test_the_three_events_are_read_as_confluents_serializer_writes_them(shop: Shop) -> None:
     assert shop.passed(COMPLETED, schema()) == WHOLE
     assert shop.passed(CANCELLED, schema("OrderCancelled")) == OrderCancelled(
-        "event-2", AT, "order-1", (CancelledItem("item-1", "reservation-1"),), "cart-1"
+        "event-2", AT_MS, "order-1", (CancelledItem("item-1", "reservation-1"),), "cart-1"
     )
     assert shop.passed(ABANDONED, schema("CartAbandoned")) == CartAbandoned(
-        "event-3", AT, "cart-1", (AbandonedItem("item-1", None),), attributes={}
+        "event-3", AT_MS, "cart-1", (AbandonedItem("item-1", None),), attributes={}
     )
 
 
@@ -341,7 +343,7 @@ def test_a_union_that_names_null_last_is_read(shop: Shop) -> None:
 def test_a_time_in_microseconds_is_the_same_time(shop: Shop) -> None:
     writer = schema()
     field(writer, "occurredAt")["type"] = {"type": "long", "logicalType": "timestamp-micros"}
-    assert completed(shop.passed(COMPLETED, writer)).occurred_at == AT
+    assert completed(shop.passed(COMPLETED, writer)).occurred_at == AT_MS
 
 
 def test_strings_with_javas_annotation_are_strings(shop: Shop) -> None:

@@ -13,6 +13,7 @@ import fastavro
 import msgspec
 from msgspec import Struct
 
+from worker.decode.logical import understand
 from worker.decode.schemas import Branch, Resolved, Unusable
 from worker.events import Event, EventType, Invalid, event_type, from_fields, from_json
 
@@ -85,7 +86,7 @@ class Decoder:
             branch = schema.branches[_member(body) if schema.union else 0]
             if branch is None:
                 return Undecodable(f"schema {schema_id}: this member of the union is no event")
-            fields = _read(body, branch)
+            fields = understand(_read(body, branch), branch.logical)
         except Exception as error:
             return Undecodable(f"schema {schema_id}: the body cannot be read onto the event", _name(error))
         if left := len(value) - body.tell():
@@ -127,7 +128,7 @@ def _member(body: io.BytesIO) -> int:
 
 
 def _read(body: io.BytesIO, branch: Branch) -> dict[str, Any]:
-    fields = fastavro.schemaless_reader(body, branch.writer, branch.reader)
+    fields = fastavro.schemaless_reader(body, branch.writer, None if branch.alike else branch.reader)
     if not isinstance(fields, dict):
         raise TypeError(type(fields).__name__)
     return fields

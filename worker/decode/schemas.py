@@ -2,7 +2,8 @@
 
 Resolution follows Avro 1.12, "Schema Resolution": fields are matched by name, the partner may add, drop and reorder
 them. Two things are made easier than the letter: records inside an event may have any name (the contract fixes the
-events' names only), and a schema may be a union of events.
+events' names only), and a schema may be a union of events. Logical types are left out of what is read with, since the
+library takes several times as long over them: what they mean stands beside (worker/decode/logical.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import fastavro
 from fastavro.schema import SchemaParseException, UnknownType, expand_schema, parse_schema
 
+from worker.decode.logical import Logical, logical_of, renamed
 from worker.events import EventType, event_type
 
 Schema = Any
@@ -29,18 +31,23 @@ FILES: dict[EventType, str] = {
 OUTCOME = "rokt-outcomes"
 TRANSACTION = "rokt-transactions"
 NESTED = ("fields", "type", "items", "values")
-UNDERSTOOD = ("decimal", "timestamp-millis", "timestamp-micros")
+PRIMITIVE = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 
 _MALFORMED = (LookupError, ValueError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One event that a writer's schema can hold: how it was written and what it is read onto."""
+    """One event that a writer's schema can hold: how it was written, what it is read onto, what its values mean.
+
+    `alike`: both have the same fields and types, in whatever order, so nothing has to be resolved.
+    """
 
     kind: EventType
     writer: Schema
     reader: Schema
+    alike: bool
+    logical: Logical
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +78,10 @@ def resolve(text: str, references: dict[str, str], readers: dict[EventType, dict
     """A writer's schema (JSON text, with the texts of the schemas it refers to, in order) against the readers'."""
     named: dict[str, Any] = {}
     try:
-        for referenced in references.values():
-            parse_schema(_plain(json.loads(referenced)), named)
-        writer = parse_schema(_plain(json.loads(text)), named)
+        *before, whole = (json.loads(one) for one in (*references.values(), text))
+        for referenced in before:
+            parse_schema(_bare(referenced), named)
+        writer = parse_schema(_bare(whole), named)
     except (SchemaParseException, UnknownType, *_MALFORMED) as error:
         return Unusable(f"the registry's schema cannot be parsed ({type(error).__name__})")
     members = writer if isinstance(writer, list) else [writer]
@@ -83,18 +91,13 @@ def resolve(text: str, references: dict[str, str], readers: dict[EventType, dict
     return Resolved(branches, union=isinstance(writer, list))
 
 
-def _plain(schema: Schema) -> Schema:
-    """The schema with only those logical types that the readers have too; of the others Avro takes the type beneath."""
+def _bare(schema: Schema) -> Schema:
+    """The schema without logical types, which the library would look after."""
     if isinstance(schema, list):
-        return [_plain(member) for member in schema]
+        return [_bare(member) for member in schema]
     if not isinstance(schema, dict):
         return schema
-    plain = {name: _plain(value) if name in NESTED else value for name, value in schema.items()}
-    logical = str(plain.get("logicalType", "")).removeprefix("local-")
-    if logical in UNDERSTOOD:
-        return plain | {"logicalType": logical}
-    plain.pop("logicalType", None)
-    return plain
+    return renamed({name: _bare(value) if name in NESTED else value for name, value in schema.items()})
 
 
 def _branch(writer: Schema, named: dict[str, Any], readers: dict[EventType, dict[str, Any]]) -> Branch | None:
@@ -103,10 +106,41 @@ def _branch(writer: Schema, named: dict[str, Any], readers: dict[EventType, dict
     kind = event_type(str(writer["name"]).rsplit(".", 1)[-1])
     if kind is None:
         return None
-    reader = copy.deepcopy(readers[kind])
-    _take_names(reader, _expanded(writer, named))
+    reader, expanded = _bare(copy.deepcopy(readers[kind])), _expanded(writer, named)
+    logical = logical_of(expanded, _record_in(_type_of(expanded, "items")))
     whole = {"__fastavro_parsed": True, **writer, "__named_schemas": dict(named)}
-    return Branch(kind, whole, fastavro.parse_schema(reader))
+    _take_names(reader, expanded)
+    return Branch(kind, whole, fastavro.parse_schema(reader), _alike(expanded, reader), logical)
+
+
+def _alike(writer: Schema, reader: Schema) -> bool:
+    """Whether what is written by the one is read by it as by the other, so that nothing has to be resolved."""
+    if isinstance(writer, list) or isinstance(reader, list):
+        both = isinstance(writer, list) and isinstance(reader, list) and len(writer) == len(reader)
+        return both and all(any(_alike(one, other) for other in reader) for one in writer)
+    kind = _kind(writer)
+    if kind != _kind(reader):
+        return False
+    match kind:
+        case "record":
+            fields = {field["name"]: field["type"] for field in reader["fields"]}
+            return fields.keys() == {field["name"] for field in writer["fields"]} and all(
+                _alike(field["type"], fields[field["name"]]) for field in writer["fields"]
+            )
+        case "array":
+            return _alike(writer["items"], reader["items"])
+        case "map":
+            return _alike(writer["values"], reader["values"])
+        case _:
+            return kind in PRIMITIVE
+
+
+def _kind(schema: Schema) -> Schema:
+    return schema["type"] if isinstance(schema, dict) else schema
+
+
+def _type_of(record: Schema, name: str) -> Schema:
+    return next((field["type"] for field in record["fields"] if field["name"] == name), None)
 
 
 def _expanded(writer: Schema, named: dict[str, Any]) -> Schema:
