@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 from pydantic import SecretStr
 
 from worker.decode.schemas import FILES, load
@@ -17,6 +16,7 @@ from worker.ledger.opening import store_for
 from worker.ledger.store import Store
 from worker.rokt import access as rokt
 from worker.rokt.client import RoktClient
+from worker.rokt.exchange import Transport
 from worker.rokt.transport import HttpTransport
 from worker.settings import LedgerSettings, RegistrySettings, RoktSettings, Settings
 from worker.telemetry.tracing import Tracing
@@ -28,7 +28,7 @@ LEASE_OF_TIMEOUT = 1.5
 LEASE_MARGIN_SECONDS = 5.0
 
 
-def transport(given: RoktSettings) -> httpx.AsyncBaseTransport:
+def transport(given: RoktSettings) -> Transport:
     """The connections to Rokt. Raises SettingsError."""
     return HttpTransport(
         max_connections=given.max_concurrency,
@@ -38,7 +38,7 @@ def transport(given: RoktSettings) -> httpx.AsyncBaseTransport:
 
 
 def client(
-    settings: Settings, tracing: Tracing, now: Callable[[], datetime], over: httpx.AsyncBaseTransport | None = None
+    settings: Settings, tracing: Tracing, now: Callable[[], datetime], over: Transport | None = None
 ) -> RoktClient:
     """Rokt's API, with our credentials; over connections of its own unless others are given. Raises SettingsError."""
     given = settings.rokt

@@ -1,4 +1,4 @@
-"""Rokt on virtual time: the sandbox's state machine behind httpx's transport interface, and every request's story.
+"""Rokt on virtual time: the sandbox's state machine behind the client's transport interface, and every request's story.
 
 A request that was sent goes its own way: it is processed when it arrives, whether or not its sender still waits for the
 answer, or is still there.
@@ -17,7 +17,8 @@ import msgspec
 
 from simulation.processes import Process
 from simulation.trace import Trace
-from worker.rokt.transport import CONNECTED
+from worker.rokt.access import Timeouts
+from worker.rokt.exchange import Request, Response
 from worker.sandbox.answers import respond
 from worker.sandbox.app import PATHS, Sandbox, Settings
 from worker.sandbox.faults import Fault, Faults, HangAfter, HangBefore, Pass, ResetAfter, ResetBefore, Status, decide
@@ -119,15 +120,15 @@ class SimulatedRokt:
         self.sent: list[Sent] = []
         self.tried: list[Sent] = []
 
-    async def exchange(self, process: Process, request: httpx.Request) -> httpx.Response:
+    async def exchange(self, process: Process, request: Request) -> Response:
         """Sends a request. Raises httpx.TransportError, as worker.rokt.transport does."""
         process.step("connect to Rokt")
         sent = self._tried(process, request)
         try:
             if self._chance.random() < self.weather.network.refuses:
                 await self._pass_time()
-                raise httpx.ConnectError("no connection (ConnectionRefusedError)", request=request)
-            request.extensions[CONNECTED] = True
+                raise httpx.ConnectError("no connection (ConnectionRefusedError)")
+            request.connected = True
             return await self._exchange(sent, request)
         except httpx.TransportError:
             sent.broke = True
@@ -135,39 +136,39 @@ class SimulatedRokt:
         finally:
             sent.over_at = self._loop.time()
 
-    async def _exchange(self, sent: Sent, request: httpx.Request) -> httpx.Response:
+    async def _exchange(self, sent: Sent, request: Request) -> Response:
         sent.number = len(self.sent) + 1
         self.sent.append(sent)
         told = {"number": sent.number, "operation": sent.operation, "key": sent.key, "body": sent.body}
         self._trace.note(sent.by.name, "sent", **told)
-        answer: asyncio.Future[httpx.Response] = self._loop.create_future()
+        answer: asyncio.Future[Response] = self._loop.create_future()
         self._spawn(self._serve(sent, request, answer))
         try:
             sent.by.step("sent to Rokt")
             response = await answer
             sent.by.step("answered by Rokt")
-            sent.heard = response.status_code
-            if (wait := response.headers.get("retry-after")) is not None:
+            sent.heard = response.status
+            if (wait := response.header(b"retry-after")) is not None:
                 sent.retry_after = int(wait)
             return response
         finally:
             answer.cancel()
 
-    def _tried(self, process: Process, request: httpx.Request) -> Sent:
-        operation = ENDPOINTS.get(request.url.path)
-        body: dict[str, Any] = msgspec.json.decode(request.content or b"{}")
-        key = request.headers.get("idempotency-key", "").strip('"')
-        sent = Sent(0, process, str(operation), request.url.path, key, body, sent_at=self._loop.time())
+    def _tried(self, process: Process, request: Request) -> Sent:
+        path = request.target.path.decode()
+        body: dict[str, Any] = msgspec.json.decode(request.body or b"{}")
+        key = _headers(request).get("idempotency-key", "").strip('"')
+        sent = Sent(0, process, str(ENDPOINTS.get(path)), path, key, body, sent_at=self._loop.time())
         self.tried.append(sent)
         return sent
 
-    async def _serve(self, sent: Sent, request: httpx.Request, answer: asyncio.Future[httpx.Response]) -> None:
+    async def _serve(self, sent: Sent, request: Request, answer: asyncio.Future[Response]) -> None:
         await self._pass_time()
         operation = ENDPOINTS.get(sent.path)
         if operation is None:
             self._give(answer, Refused(404, "NotFound", "Not Found", {}))
             return
-        incoming = Incoming(operation, request.headers, parse(operation, request.content))
+        incoming = Incoming(operation, _headers(request), parse(operation, request.body))
         fault = self._fault(operation, self.sandbox._cart(incoming.message))
         result: Done | Refused | None = None
         if not (isinstance(fault, ResetBefore | HangBefore) or (isinstance(fault, Status) and not fault.applied)):
@@ -175,7 +176,7 @@ class SimulatedRokt:
             self._processed(sent, operation, result)
         self._trace.note("rokt", "processed", number=sent.number, fault=fault.name, status=sent.status)
         await self._pass_time()
-        await self._answer(answer, fault, result, request)
+        await self._answer(answer, fault, result)
 
     def _fault(self, operation: Operation, cart: str) -> Fault:
         """A poisonous cart's own comes before what befalls all."""
@@ -196,10 +197,9 @@ class SimulatedRokt:
 
     async def _answer(
         self,
-        answer: asyncio.Future[httpx.Response],
+        answer: asyncio.Future[Response],
         fault: Fault,
         result: Done | Refused | None,
-        request: httpx.Request,
     ) -> None:
         match fault:
             case Pass():
@@ -211,28 +211,37 @@ class SimulatedRokt:
                 if isinstance(fault, HangBefore | HangAfter):
                     await asyncio.sleep(self.weather.faults.hang_seconds)
                 if not answer.done():
-                    answer.set_exception(httpx.ReadError("the connection broke", request=request))
+                    answer.set_exception(httpx.ReadError("the connection broke"))
 
     def _give(
         self,
-        answer: asyncio.Future[httpx.Response],
+        answer: asyncio.Future[Response],
         result: Done | Refused,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         if not answer.done():
             told = respond(result, headers)
-            answer.set_result(httpx.Response(told.status_code, headers=told.raw_headers, content=bytes(told.body)))
+            answer.set_result(Response(told.status_code, told.raw_headers, bytes(told.body)))
 
     async def _pass_time(self) -> None:
         await asyncio.sleep(self._chance.uniform(0.0, self.weather.network.slowest))
 
 
-class Transport(httpx.AsyncBaseTransport):
+class Transport:
     """The way of one process to Rokt."""
 
     def __init__(self, rokt: SimulatedRokt, process: Process) -> None:
         self._rokt = rokt
         self._process = process
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._rokt.exchange(self._process, request)
+    async def exchange(self, request: Request, limits: Timeouts) -> Response:
+        """See `worker.rokt.exchange.Transport`."""
+        async with asyncio.timeout(limits.total):
+            return await self._rokt.exchange(self._process, request)
+
+    async def close(self) -> None:
+        """See `worker.rokt.exchange.Transport`."""
+
+
+def _headers(request: Request) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in request.headers}

@@ -26,6 +26,7 @@ from worker.mapping import Call, CallItem
 from worker.rokt.access import Access, Timeouts
 from worker.rokt.answers import Accepted, Failed, Throttled
 from worker.rokt.client import RoktClient
+from worker.rokt.exchange import Transport as Way
 from worker.rokt.transport import HttpTransport
 from worker.sandbox.app import Settings
 from worker.sandbox.faults import convert_faults
@@ -108,7 +109,7 @@ async def _talk(url: str, order: Order) -> list[tuple[object, ...]]:
     try:
         return await conversation(_client(transport, url), order)
     finally:
-        await transport.aclose()
+        await transport.close()
 
 
 def _put(admin: httpx.Client, faults: dict[str, Any]) -> None:
@@ -137,7 +138,7 @@ def test_nobody_takes_the_call_alike() -> None:
         try:
             return await _heard(_client(transport, f"http://127.0.0.1:{port}"), CONFIRM)
         finally:
-            await transport.aclose()
+            await transport.close()
 
     assert heard == asyncio.run(call()) == ("Failed", "not-connected", False, None, None)
 
@@ -192,7 +193,7 @@ def _sockets() -> HttpTransport:
     return HttpTransport(max_connections=4, verify=ssl.create_default_context(), keepalive_seconds=5.0)
 
 
-def _client(transport: httpx.AsyncBaseTransport, url: str) -> RoktClient:
+def _client(transport: Way, url: str) -> RoktClient:
     access = Access(
         urls=cast("Any", {name: url + path for name, path in PATHS.items()}),
         api_key="key",

@@ -6,8 +6,7 @@ Placements.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -21,12 +20,14 @@ from worker.mapping import Call
 from worker.retry import retry_after
 from worker.rokt.access import Access, Endpoint
 from worker.rokt.answers import Answer, Failed, read_answer
+from worker.rokt.exchange import Headers, Request, Response, Transport, target
 from worker.rokt.failures import broken_body, no_answer
 from worker.rokt.placements import Placements, PlacementsRequest, read_placements
-from worker.rokt.transport import CONNECTED
 from worker.telemetry import names
 from worker.telemetry.tracing import Tracing, failed
 
+TOO_LARGE = "the answer's body is too large"
+KEY_HEADER = b"rokt-api-key"
 KEY_LENGTH = 8
 """Shorter ones are no secret, and may be anything else in a text."""
 
@@ -43,22 +44,11 @@ class Exchange(Struct, frozen=True):
 class RoktClient:
     """Makes attempts over a transport. `now` is the wall clock in UTC, read for `Retry-After` dates only."""
 
-    def __init__(
-        self, transport: httpx.AsyncBaseTransport, access: Access, tracing: Tracing, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, transport: Transport, access: Access, tracing: Tracing, now: Callable[[], datetime]) -> None:
         self._transport = transport
         self._tracing = tracing
         self._now = now
-        limits = access.timeouts
-        self._limits = {
-            "timeout": {
-                "connect": limits.connect,
-                "read": limits.read,
-                "write": limits.write,
-                "pool": limits.pool,
-            }
-        }
-        self._urls = {endpoint: httpx.URL(url) for endpoint, url in access.urls.items()}
+        self._targets = {endpoint: target(url) for endpoint, url in access.urls.items()}
         self._go_by(access)
 
     def use(self, api_key: str, tag_id: str) -> None:
@@ -67,7 +57,7 @@ class RoktClient:
 
     def path(self, operation: Operation) -> str:
         """Where the calls of an operation go, without the server."""
-        return self._urls[operation].path
+        return self._targets[operation].path.decode("ascii")
 
     async def attempt(self, call: Call, resend_count: int, parent: Span) -> tuple[Answer, Span]:
         """One attempt at a call, in a span of its own, which is given back for whoever writes of it later."""
@@ -97,75 +87,93 @@ class RoktClient:
 
     async def close(self) -> None:
         """Closes every connection."""
-        await self._transport.aclose()
+        await self._transport.close()
 
     def _go_by(self, access: Access) -> None:
         self._access = access
         self._constant = {endpoint: self._constant_headers(endpoint) for endpoint in access.urls}
 
-    def _constant_headers(self, endpoint: Endpoint) -> list[tuple[str, str]]:
+    def _constant_headers(self, endpoint: Endpoint) -> Headers:
         headers = [
-            ("host", self._urls[endpoint].netloc.decode("ascii")),
-            ("rokt-api-key", self._access.api_key),
-            ("content-type", "application/json"),
-            ("accept", "application/json"),
-            ("accept-encoding", "identity"),
-            ("user-agent", "rokt-worker"),
+            (b"host", self._targets[endpoint].authority),
+            (KEY_HEADER, self._access.api_key.encode()),
+            (b"content-type", b"application/json"),
+            (b"accept", b"application/json"),
+            (b"accept-encoding", b"identity"),
+            (b"user-agent", b"rokt-worker"),
         ]
-        return headers if endpoint == "cancel" else [*headers, ("rokt-tag-id", self._access.tag_id)]
+        return headers if endpoint == "cancel" else [*headers, (b"rokt-tag-id", self._access.tag_id.encode())]
 
     def _request(
         self, endpoint: Endpoint, body: bytes, session_id: str | None, locale: str | None, key: str | None, span: Span
-    ) -> httpx.Request:
-        """A request that is whole: with `stream` httpx adds no headers to it, which costs more than all the rest."""
-        headers = [*self._constant[endpoint], ("content-length", str(len(body)))]
-        headers += self._tracing.http_headers(span).items()
+    ) -> Request:
+        headers = [*self._constant[endpoint], (b"content-length", b"%d" % len(body))]
+        for name, value in self._tracing.http_headers(span).items():
+            headers.append((name.encode(), value.encode()))
         if session_id:
-            headers.append(("rokt-session-id", session_id))
+            headers.append((b"rokt-session-id", session_id.encode()))
         if language := (locale or self._access.accept_language):
-            headers.append(("accept-language", language))
+            headers.append((b"accept-language", language.encode()))
         if key and self._access.idempotency_key != "off":
-            headers.append(("idempotency-key", key if self._access.idempotency_key == "bare" else f'"{key}"'))
-        stream = httpx.ByteStream(body)
-        request = httpx.Request("POST", self._urls[endpoint], headers=headers, stream=stream, extensions=self._limits)
-        request.read()
-        return request
+            written = key if self._access.idempotency_key == "bare" else f'"{key}"'
+            headers.append((b"idempotency-key", written.encode()))
+        return Request(self._targets[endpoint], headers, body)
 
     def _hold(self, came: Exchange) -> float | None:
         return retry_after(came.retry_after, self._now(), self._access.max_retry_after_seconds)
 
-    async def _exchange(self, request: httpx.Request) -> Exchange | Failed:
-        response: httpx.Response | None = None
-        content = bytearray()
-        unread: str | None = None
+    async def _exchange(self, request: Request) -> Exchange | Failed:
+        limits = self._access.timeouts
         try:
-            async with asyncio.timeout(self._access.timeouts.total):
-                response = await self._transport.handle_async_request(request)
-                unread = await self._read(response, content)
+            response = await self._transport.exchange(request, limits)
         except (TimeoutError, httpx.RequestError) as error:
-            if response is None:
-                return no_answer(error, self._access.timeouts, connected=CONNECTED in request.extensions)
-            unread = broken_body(error, self._access.timeouts)
+            return no_answer(error, limits, connected=request.connected)
+        body, unread = response.body, None
+        if response.rest is not None or response.header(b"content-encoding") is not None:
+            body, unread = await self._read(response)
+        elif len(body) > self._access.max_response_bytes:
+            unread = TOO_LARGE
+        hold = response.header(b"retry-after") if response.status >= 400 else None
+        return Exchange(response.status, body if response.status < 300 else _without_key(body, request), unread, hold)
+
+    async def _read(self, response: Response) -> tuple[bytes, str | None]:
+        """The body, decompressed, as far as it comes; and why it did not get to its end, if so."""
+        content = bytearray()
+        try:
+            async for piece in _decompressed(response):
+                content += piece
+                if len(content) > self._access.max_response_bytes:
+                    return bytes(content), TOO_LARGE
+        except (TimeoutError, httpx.RequestError) as error:
+            return bytes(content), broken_body(error, self._access.timeouts)
         finally:
-            if response is not None:
-                await response.aclose()
-        status, body = response.status_code, bytes(content)
-        hold = response.headers.get("retry-after") if status >= 400 else None
-        return Exchange(status, body if status < 300 else _without_key(body, request), unread, hold)
-
-    async def _read(self, response: httpx.Response, content: bytearray) -> str | None:
-        """Reads the body, decompressed; says why when it did not get to its end."""
-        raw = not response.is_stream_consumed and "content-encoding" not in response.headers
-        async for chunk in response.aiter_raw() if raw else response.aiter_bytes():
-            content += chunk
-            if len(content) > self._access.max_response_bytes:
-                return "the answer's body is too large"
-        return None
+            if response.rest is not None:
+                response.rest.close()
+        return bytes(content), None
 
 
-def _without_key(body: bytes, request: httpx.Request) -> bytes:
+class _Pieces(httpx.AsyncByteStream):
+    """A body as httpx takes it, which knows how to decompress it."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._response.body
+        while self._response.rest is not None and (piece := await self._response.rest.more()):
+            yield piece
+
+
+def _decompressed(response: Response) -> AsyncIterator[bytes]:
+    pieces = _Pieces(response)
+    if response.header(b"content-encoding") is None:
+        return aiter(pieces)
+    return httpx.Response(response.status, headers=response.headers, stream=pieces).aiter_bytes()
+
+
+def _without_key(body: bytes, request: Request) -> bytes:
     """A refusal is kept in dead letters; a gateway's may quote the headers that it was sent."""
-    key = request.headers["rokt-api-key"].encode()
+    key = next(value for name, value in request.headers if name == KEY_HEADER)
     return body.replace(key, b"(not shown)") if len(key) >= KEY_LENGTH else body
 
 

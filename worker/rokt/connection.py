@@ -1,14 +1,16 @@
 """One HTTP/1.1 connection: a request, its answer, then the next one (RFC 9112); answers are parsed by llhttp.
 
 What is said of a connection that fails is httpx's: `ReadError`, it broke; `RemoteProtocolError`, what came is not HTTP;
-`ReadTimeout` and `WriteTimeout`. Each time the request may have been sent.
+`ReadTimeout` and `WriteTimeout`, which bound one wait; TimeoutError at the end of all (`until`, the loop's time). Each
+time the request may have been sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from math import inf
 from typing import Final, cast
 
 import httptools
@@ -51,7 +53,7 @@ class Connection(asyncio.Protocol):
         """Whether all of the answer has come."""
         return self._whole
 
-    async def send(self, head: bytes, body: bytes, seconds: float | None) -> None:
+    async def send(self, head: bytes, body: bytes, seconds: float | None, until: float) -> None:
         """Writes a request, each 64 KiB of it within so many seconds; less of it where it is answered before."""
         self._begin()
         self._busy = True
@@ -62,25 +64,22 @@ class Connection(asyncio.Protocol):
         self._unsent = True
         for start in range(0, len(body), PIECE):
             self._transport.write(body[start : start + PIECE])
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._writable.wait()
-            except TimeoutError:
-                raise httpx.WriteTimeout("the request could not be written in time") from None
+            async with within(seconds, until, httpx.WriteTimeout("the request could not be written in time")):
+                await self._writable.wait()
             if self._headed or self._failure is not None:
                 return
         self._unsent = False
 
-    async def head(self, seconds: float | None) -> tuple[int, list[tuple[bytes, bytes]]]:
+    async def head(self, seconds: float | None, until: float) -> tuple[int, list[tuple[bytes, bytes]]]:
         """The answer's status and headers; waits so many seconds for each piece of them."""
         while not self._headed:
-            await self._news(seconds, "no answer in time")
+            await self._news(seconds, until, "no answer in time")
         return self._status, self._headers
 
-    async def more(self, seconds: float | None) -> bytes:
+    async def more(self, seconds: float | None, until: float) -> bytes:
         """What has come of the body since; waits so many seconds for it. Nothing, once all was given."""
         while not self._body and not self._whole:
-            await self._news(seconds, "the answer stopped coming")
+            await self._news(seconds, until, "the answer stopped coming")
         came = bytes(self._body)
         self._body.clear()
         if self._paused and self.alive:
@@ -180,22 +179,23 @@ class Connection(asyncio.Protocol):
         self._headed = self._whole = self._extra = self._unsent = False
         self._keep = True
 
-    async def _news(self, seconds: float | None, late: str) -> None:
+    async def _news(self, seconds: float | None, until: float, late: str) -> None:
         """Waits for what comes next; raises what ended it."""
         if self._failure is not None:
             raise self._failure
         waiter = self._waiter = self._loop.create_future()
-        timer = None if seconds is None else self._loop.call_later(seconds, self._late, waiter, late)
+        at = inf if seconds is None else self._loop.time() + seconds
+        why = httpx.ReadTimeout(late) if at < until else TimeoutError()
+        timer = self._loop.call_at(min(at, until), self._late, waiter, why)
         try:
             await waiter
         finally:
             self._waiter = None
-            if timer is not None:
-                timer.cancel()
+            timer.cancel()
 
-    def _late(self, waiter: asyncio.Future[None], why: str) -> None:
+    def _late(self, waiter: asyncio.Future[None], why: Exception) -> None:
         if not waiter.done():
-            waiter.set_exception(httpx.ReadTimeout(why))
+            waiter.set_exception(why)
 
     def _ended(self, error: Exception | None) -> None:
         """No more is said: the end of an answer that has no other end (RFC 9112, section 6.3), else too early."""
@@ -220,3 +220,16 @@ class Connection(asyncio.Protocol):
         if self._waiter is not None:
             with contextlib.suppress(asyncio.InvalidStateError):
                 self._waiter.set_result(None)
+
+
+@contextlib.asynccontextmanager
+async def within(seconds: float | None, until: float, late: httpx.TimeoutException) -> AsyncIterator[None]:
+    """Raises `late` after so many seconds, or TimeoutError at `until`, whichever comes first."""
+    at = inf if seconds is None else asyncio.get_running_loop().time() + seconds
+    try:
+        async with asyncio.timeout_at(min(at, until)):
+            yield
+    except TimeoutError:
+        if at < until:
+            raise late from None
+        raise

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-import httpx
 from opentelemetry.trace import INVALID_SPAN, NoOpTracer
 
 from worker import parts
 from worker.doctor.finding import Finding
 from worker.doctor.judging.clocks import Heard, judge_clock
 from worker.doctor.judging.rokt import judge_placements
+from worker.rokt.access import Timeouts
+from worker.rokt.exchange import Request, Response, Transport
 from worker.rokt.placements import PlacementsRequest
 from worker.settings import Settings
 from worker.telemetry.tracing import Tracing
@@ -23,25 +24,25 @@ QUESTION: Final = PlacementsRequest(cart_id="rokt-worker-doctor", page_identifie
 GRAIN_SECONDS: Final = 1.0
 
 
-class Dated(httpx.AsyncBaseTransport):
-    """Notes the `Date` of the answers that pass through."""
+class Dated:
+    """Notes the `Date` of the answers that pass through; else see `Transport`."""
 
-    def __init__(self, beneath: httpx.AsyncBaseTransport, now: Callable[[], float]) -> None:
+    def __init__(self, beneath: Transport, now: Callable[[], float]) -> None:
         self._beneath = beneath
         self._now = now
         self.heard: Heard | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """See httpx."""
+    async def exchange(self, request: Request, limits: Timeouts) -> Response:
+        """See `Transport.exchange`."""
         asked = self._now()
-        response = await self._beneath.handle_async_request(request)
-        told = _seconds(response.headers.get("date"))
+        response = await self._beneath.exchange(request, limits)
+        told = _seconds(response.header(b"date"))
         self.heard = None if told is None else Heard(asked, told, self._now(), GRAIN_SECONDS)
         return response
 
-    async def aclose(self) -> None:
-        """See httpx."""
-        await self._beneath.aclose()
+    async def close(self) -> None:
+        """See `Transport.close`."""
+        await self._beneath.close()
 
 
 async def ask_rokt(settings: Settings, now: Callable[[], float]) -> list[Finding]:
