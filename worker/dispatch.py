@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from worker.decode.decoder import Decoded
@@ -29,8 +29,7 @@ BREATH = 50
 GROUP = 250
 
 
-@dataclass(eq=False, slots=True)
-class _Errand:
+class _Errand(Struct, eq=False):
     work: Work
     assignment: Assignment
 
@@ -198,13 +197,12 @@ class Dispatcher:
 
     def _start(self, place: Place[_Errand]) -> None:
         task = asyncio.get_running_loop().create_task(self._carry_out(place))
-        tasks = place.work.assignment.tasks
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        task.add_done_callback(partial(self._over, _kind(place)))
+        place.work.assignment.tasks.add(task)
+        task.add_done_callback(partial(self._over, place))
 
-    def _over(self, kind: Kind, _: asyncio.Task[None]) -> None:
-        self._ready.over(kind)
+    def _over(self, place: Place[_Errand], task: asyncio.Task[None]) -> None:
+        place.work.assignment.tasks.discard(task)
+        self._ready.over(_kind(place))
         self._start_some()
 
     async def _carry_out(self, place: Place[_Errand]) -> None:

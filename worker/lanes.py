@@ -8,8 +8,9 @@ they are read, all lines at once, so none can wait for one that waits for it.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from worker.events import CartAbandoned, CheckoutCompleted, Event, OrderCancelled
 
@@ -29,8 +30,7 @@ def lane_keys(event: Event) -> tuple[Key, ...]:
             return (("cart", event.cart_id),)
 
 
-@dataclass(eq=False, slots=True)
-class Place(Generic[T]):
+class Place(Struct, Generic[T], eq=False):
     """One event's place in its lines; `ahead` counts the lines in which it is not first."""
 
     work: T

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
+from msgspec import Struct, field
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from worker.decode.decoder import Decoded, InvalidEvent, Tombstone, Undecodable
@@ -24,8 +24,11 @@ FATES: Final[tuple[Fate, ...]] = get_args(Fate)
 """The later ones weigh more: an event of which one call succeeded and another has a dead letter is dead-lettered."""
 
 
-@dataclass(eq=False, slots=True)
-class Work:
+_NOTHING: Final = Tombstone()
+_NO_EVENT: Final = (Tombstone, Undecodable, InvalidEvent)
+
+
+class Work(Struct, eq=False):
     """A record, and who may stop it; its span from when its turn has come. `waits_for` says what it stands at.
 
     `read_at` (monotonic seconds) is when it was taken in hand, `queued_for` why its turn did not come at once;
@@ -39,7 +42,7 @@ class Work:
     record: Record
     stop: Stop
     span: Span = INVALID_SPAN
-    decoded: Decoded = field(default_factory=Tombstone)
+    decoded: Decoded = _NOTHING
     read_at: float = 0.0
     waits_for: str = READING
     queued_for: Cause = "turn"
@@ -63,7 +66,7 @@ class Work:
     @property
     def event(self) -> Event | None:
         """The event in it, if there is one."""
-        return None if isinstance(self.decoded, Tombstone | Undecodable | InvalidEvent) else self.decoded
+        return None if isinstance(self.decoded, _NO_EVENT) else self.decoded
 
     @property
     def ids(self) -> Ids:

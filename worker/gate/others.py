@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from worker.gate.turn import Turn
 
@@ -25,8 +26,7 @@ RUN_UNPROVEN: Final = 5
 CARTS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Struct, frozen=True):
     """Of one call: whether an attempt failed, how many attempts had been admitted at its last answer.
 
     `taken` is the number of its attempt that succeeded, -1 if none did.

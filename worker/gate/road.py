@@ -43,6 +43,8 @@ class Road:
         A call that takes much longer than the others takes no room from them: a cart that hangs holds up nobody, and
         the fixed cap still counts it.
         """
+        if len(self._under_way) < self.limit.value:
+            return True
         while (room_at := self.room_at) is not None and room_at <= now:
             self._under_way.popitem(last=False)
         return len(self._under_way) < self.limit.value
@@ -56,7 +58,7 @@ class Road:
         """An attempt sets out."""
         turn.sent_at = now
         self._under_way[turn] = None
-        turn.reached = len(self._under_way) >= self.limit.value
+        turn.reached = not self.has_room(now)
 
     def ended(self, turn: Turn) -> None:
         """An attempt is over."""

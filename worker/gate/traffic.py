@@ -43,14 +43,11 @@ class Traffic:
         self.roads = {operation: Road(operation, rules.max_concurrency, rules.probe) for operation in URGENCY}
         self.credentials = Credentials(rules.denied)
         self.rejected = Circuit("rejections", rules.probe)
-        self._waiting = [road.waiting for road in self.roads.values()]
+        self.everybodys: Final = (self.credentials.circuit, self.rejected)
+        """The circuits that hold for every call."""
+        self._roads = tuple(self.roads.values())
         self._rejections = Rejections(rules.rejections)
         self._rules = rules
-
-    @property
-    def everybodys(self) -> tuple[Circuit, Circuit]:
-        """The circuits that hold for every call."""
-        return self.credentials.circuit, self.rejected
 
     @property
     def open_circuits(self) -> tuple[Circuit, ...]:
@@ -61,12 +58,12 @@ class Traffic:
     @property
     def waiting(self) -> int:
         """How many calls wait."""
-        return sum(map(len, self._waiting))
+        return sum(len(road.waiting) for road in self._roads)
 
     @property
     def is_awaited(self) -> bool:
         """Whether any call waits."""
-        return any(self._waiting)
+        return any(road.waiting for road in self._roads)
 
     def in_turn(self, admitted: int, now: float) -> Sequence[Road]:
         """The roads on which somebody waits, the most urgent first.
@@ -74,7 +71,7 @@ class Traffic:
         Every so many calls the last go first where they have waited long: scarce calls may not starve them, since an
         event behind one of them may be an urgent one of the same cart.
         """
-        roads = [road for road in self.roads.values() if road.waiting]
+        roads = [road for road in self._roads if road.waiting]
         if len(roads) > 1 and admitted % LAST_FIRST_EVERY == 0 and now - roads[-1].longest_since >= LONG_SECONDS:
             roads.reverse()
         return roads
@@ -102,7 +99,7 @@ class Traffic:
         for circuit in self.everybodys:
             if circuit.is_open:
                 circuit.look(self.everybody())
-        for road in self.roads.values():
+        for road in self._roads:
             if road.circuit.is_open:
                 road.circuit.look(road.waiting)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from worker.keys import Operation
 from worker.rokt.answers import Answer
@@ -13,8 +13,7 @@ URGENCY: tuple[Operation, ...] = ("confirm", "cancel", "release")
 """Who goes first when calls are scarce: a sale that may be lost, money to be given back, a courtesy."""
 
 
-@dataclass(slots=True, eq=False)
-class Turn:
+class Turn(Struct, eq=False):
     """A call at the gate. `cart` tells whose it is: failures of one cart say nothing of the others.
 
     Numbers count the attempts that were admitted, of all calls: what sets out later has a higher number. `first` is
