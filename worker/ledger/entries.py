@@ -7,7 +7,7 @@ kept as it came until its dead letter is written (`Entry.death`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -197,39 +197,36 @@ def touched(requests: Iterable[Request]) -> Touched:
     reservations: set[str | None] = set()
     keys: set[str] = set()
     for request in requests:
-        match request:
-            case Published(key, _):
-                keys.add(key)
-                continue
-            case CallOff(order_id, items):
-                orders.add(order_id)
-            case Ask(call):
-                keys.add(call.key)
-                orders.add(call.order_id)
-                items = call.items
-            case Settle(asked, settled):
-                keys.add(asked.call.key)
-                orders.add(asked.call.order_id)
-                items = asked.call.items
-                reservations.update(item.item_reservation_id for item in settled.items)
-            case GiveBack(asked):
-                keys.add(asked.call.key)
-                orders.add(asked.call.order_id)
-                items = asked.call.items
-        reservations.update(item.item_reservation_id for item in items)
+        if isinstance(request, Published):
+            keys.add(request.key)
+            continue
+        if isinstance(request, CallOff):
+            orders.add(request.order_id)
+            items = request.items
+        else:
+            call = request.call if isinstance(request, Ask) else request.asked.call
+            keys.add(call.key)
+            orders.add(call.order_id)
+            items = call.items
+        for item in items:
+            reservations.add(item.item_reservation_id)
+        if isinstance(request, Settle):
+            for answered in request.settled.items:
+                reservations.add(answered.item_reservation_id)
     return Touched(_sorted(orders), _sorted(reservations), _sorted(keys))
 
 
-def apart(requests: Iterable[Request]) -> tuple[list[str], list[Request]]:
-    """The calls that only have to be marked as published, which needs no look at them, and the other requests."""
-    requests = list(requests)
-    looked_at = frozenset(touched(request for request in requests if not _whichever(request)).keys)
-    published = {r.key for r in requests if isinstance(r, Published)} - looked_at
-    return sorted(published), [r for r in requests if not (isinstance(r, Published) and r.key in published)]
+def apart(requests: Sequence[Request]) -> tuple[list[str], Touched | None]:
+    """The calls that only have to be marked as published, which needs no look at them, and what the others need.
 
-
-def _whichever(request: Request) -> bool:
-    return isinstance(request, Published) and request.settled_at_ms is None
+    None: there are no others.
+    """
+    marked = {request.key for request in requests if isinstance(request, Published) and request.settled_at_ms is None}
+    others = [r for r in requests if not (isinstance(r, Published) and r.settled_at_ms is None)]
+    if not others:
+        return sorted(marked), None
+    need = touched(others)
+    return sorted(marked.difference(need.keys)), need
 
 
 def _sorted(ids: Iterable[str | None]) -> tuple[str, ...]:

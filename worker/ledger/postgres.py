@@ -17,7 +17,7 @@ from worker.ledger import postgres_entering as entering
 from worker.ledger import postgres_sql as sql
 from worker.ledger.budgets import Reserved
 from worker.ledger.entering import Claimed
-from worker.ledger.entries import Before, Published, Request, Touched, apart, touched
+from worker.ledger.entries import Before, Published, Request, Touched, apart
 from worker.ledger.notes import Searched, mark, unpacked
 from worker.ledger.page import Page, Reply
 from worker.ledger.postgres_connections import Connections
@@ -56,11 +56,10 @@ class PostgresStore:
 
     async def work(self, requests: Sequence[Request]) -> list[Reply]:
         """Works on a group, again when another worker was first. See Store."""
-        published, others = apart(requests)
-        needed = touched(others)
+        published, needed = apart(requests)
 
         async def once(connection: Any) -> list[Reply]:
-            if not others:
+            if needed is None:
                 await connection.execute(sql.PUBLISH, published)
                 return [None] * len(requests)
             return await _work(connection, requests, needed, published)

@@ -15,11 +15,12 @@ from worker.ledger import sqlite_entering, sqlite_kept
 from worker.ledger.aside import Aside
 from worker.ledger.budgets import Budget, Reserved, reserved
 from worker.ledger.entering import Claimed
-from worker.ledger.entries import Before, Request, Touched, apart, touched
+from worker.ledger.entries import Before, Request, Touched, apart
 from worker.ledger.notes import Searched, mark, packed
 from worker.ledger.page import Page, Reply
 from worker.ledger.sqlite_file import LedgerFile, Synchronous
 from worker.ledger.sqlite_reading import ReadOnlyFile, search
+from worker.ledger.sqlite_recent import Recent
 from worker.ledger.sqlite_sweep import NOW_MS, Places, delete, look
 from worker.ledger.sqlite_tables import CALLS, ORDERS, RESERVATIONS, ids
 
@@ -62,6 +63,7 @@ class SqliteStore:
             self._path, timeout_seconds=timeout_seconds, synchronous=synchronous
         )
         self._aside = Aside("ledger")
+        self._recent = Recent()
         self._places: Places = {}
         self._timeout_seconds = timeout_seconds
         self._patience = PATIENCE * timeout_seconds
@@ -77,7 +79,7 @@ class SqliteStore:
 
     async def work(self, requests: Sequence[Request]) -> list[Reply]:
         """See `Store.work`."""
-        return await self._write(partial(_work, tuple(requests)))
+        return await self._write(partial(_work, tuple(requests), self._recent))
 
     async def settled(self, keys: Sequence[str]) -> dict[str, Before]:
         """See `Store.settled`."""
@@ -129,7 +131,7 @@ class SqliteStore:
     async def prune(self, days: int, limit: int) -> int:
         """See `Store.prune`. Asked again and again it goes through the whole table, oldest rows first."""
         step = await self._read(partial(look, days, limit, self._places))
-        deleted = 0 if step.empty else await self._write(partial(delete, step))
+        deleted = 0 if step.empty else await self._write(partial(_forgetting, self._recent, partial(delete, step)))
         self._places = step.places
         return deleted
 
@@ -156,7 +158,7 @@ class SqliteStore:
         return await self._done(partial(self._file.read, do))
 
     async def _write(self, do: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> T:
-        return await self._done(partial(self._file.write, do, lasting=lasting))
+        return await self._done(partial(self._recent.sure, partial(self._file.write, do, lasting=lasting)))
 
     async def _done(self, do: Callable[[], T]) -> T:
         try:
@@ -168,14 +170,16 @@ class SqliteStore:
             ) from None
 
 
-def _work(requests: Sequence[Request], connection: sqlite3.Connection) -> list[Reply]:
+def _work(requests: Sequence[Request], recent: Recent, connection: sqlite3.Connection) -> list[Reply]:
     """A group. What is published, and not asked for otherwise, is noted without being read: the page passes it over."""
-    published, others = apart(requests)
+    recent.look(connection)
+    published, need = apart(requests)
     replies: list[Reply] = [None] * len(requests)
-    if others:
-        replies = _work_on_page(requests, touched(others), connection)
+    if need is not None:
+        replies = _work_on_page(requests, need, recent, connection)
     if published:
         connection.execute(PUBLISHED, (ids(published),))
+        recent.drop(CALLS.name, published)
     return replies
 
 
@@ -201,19 +205,26 @@ def _at_one_moment(do: Callable[[sqlite3.Connection], T], connection: sqlite3.Co
     return done
 
 
-def _work_on_page(requests: Sequence[Request], need: Touched, connection: sqlite3.Connection) -> list[Reply]:
+def _work_on_page(
+    requests: Sequence[Request], need: Touched, recent: Recent, connection: sqlite3.Connection
+) -> list[Reply]:
     now_ms, live = _now(connection)
-    calls, places_of_calls = CALLS.read(connection, need.keys)
-    reservations, places_of_reservations = RESERVATIONS.read(connection, need.reservations)
-    orders, places_of_orders = ORDERS.read(connection, need.orders)
+    calls, places_of_calls = CALLS.read(connection, need.keys, recent)
+    reservations, places_of_reservations = RESERVATIONS.read(connection, need.reservations, recent)
+    orders, places_of_orders = ORDERS.read(connection, need.orders, recent)
     page = Page(now_ms, live, calls, reservations, orders)
     replies = [page.work(request) for request in requests]
-    CALLS.write(connection, page.changed_entries, places_of_calls, now_ms)
-    RESERVATIONS.write(connection, page.changed_reservations, places_of_reservations, now_ms)
-    ORDERS.write(connection, page.changed_orders, places_of_orders, now_ms)
+    CALLS.write(connection, page.changed_entries, places_of_calls, now_ms, recent)
+    RESERVATIONS.write(connection, page.changed_reservations, places_of_reservations, now_ms, recent)
+    ORDERS.write(connection, page.changed_orders, places_of_orders, now_ms, recent)
     if page.noted:
         connection.execute(NOTE, (*packed(page.noted), now_ms))
     return replies
+
+
+def _forgetting(recent: Recent, do: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    recent.forget()
+    return do(connection)
 
 
 def _settled(keys: str, connection: sqlite3.Connection) -> dict[str, Before]:

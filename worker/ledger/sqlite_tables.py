@@ -19,6 +19,7 @@ import msgspec
 from worker.carts import Order, Reservation
 from worker.ledger import rows
 from worker.ledger.entries import Entry
+from worker.ledger.sqlite_recent import Recent
 
 V = TypeVar("V")
 Places = Mapping[str, int]
@@ -41,7 +42,7 @@ class Table(Generic[V]):
         self._bytes = [columns.index(column) for column in columns if column in rows.BYTES]
         self._as_row = as_row
         self._as_value = as_value
-        self._name = name
+        self.name = name
         self._written = (*columns, "changed_at_ms")
         shown = ", ".join(f"hex({column})" if column in rows.BYTES else column for column in columns)
         self.reading: Final = (
@@ -53,23 +54,32 @@ class Table(Generic[V]):
 
     def adding(self, count: int) -> str:
         """The statement that adds so many rows."""
-        return f"INSERT INTO {self._name} ({', '.join(self._written)}) VALUES {self._values(count)}"  # noqa: S608
+        return f"INSERT INTO {self.name} ({', '.join(self._written)}) VALUES {self._values(count)}"  # noqa: S608
 
     def changing(self, count: int) -> str:
         """The statement that changes so many rows; of each first the place, then all but the id."""
         changes = ", ".join(f"{column} = new.column{n}" for n, column in enumerate(self._written[1:], 2))
         return (
-            f"UPDATE {self._name} SET {changes} FROM (VALUES {self._values(count)}) AS new "  # noqa: S608
-            f"WHERE {self._name}.rowid = new.column1"
+            f"UPDATE {self.name} SET {changes} FROM (VALUES {self._values(count)}) AS new "  # noqa: S608
+            f"WHERE {self.name}.rowid = new.column1"
         )
 
-    def read(self, connection: sqlite3.Connection, wanted: Sequence[str]) -> tuple[dict[str, V], Places]:
-        """The rows of these ids that there are, and their places."""
-        if not wanted:
-            return {}, {}
-        [(found,)] = connection.execute(self.reading, (ids(wanted),))
+    def read(
+        self, connection: sqlite3.Connection, wanted: Sequence[str], recent: Recent | None = None
+    ) -> tuple[dict[str, V], Places]:
+        """The rows of these ids that there are, and their places; what is `recent` is not read."""
         values: dict[str, V] = {}
         places: dict[str, int] = {}
+        unknown = wanted
+        if recent is not None:
+            known = recent.of(self.name)
+            unknown = [id_ for id_ in wanted if id_ not in known]
+            for id_ in wanted:
+                if id_ in known:
+                    values[id_], places[id_] = known[id_]
+        if not unknown:
+            return values, places
+        [(found,)] = connection.execute(self.reading, (ids(unknown),))
         for row in msgspec.json.decode(found):
             for place in self._bytes:
                 row[place] = bytes.fromhex(row[place])
@@ -77,22 +87,30 @@ class Table(Generic[V]):
             values[row[0]] = self._as_value(row)
         return values, places
 
-    def write(self, connection: sqlite3.Connection, changed: Mapping[str, V], places: Places, now_ms: int) -> None:
+    def write(
+        self, connection: sqlite3.Connection, changed: Mapping[str, V], places: Places, now_ms: int, recent: Recent
+    ) -> None:
         """Writes these rows, of which those with a place are there already."""
-        new: list[rows.Row] = []
-        old: list[rows.Row] = []
+        new: list[tuple[str, list[Any]]] = []
+        old: list[list[Any]] = []
         for id_, value in changed.items():
             row, place = [*self._as_row(value), now_ms], places.get(id_)
             for flag in self._flags:
                 row[flag] = int(bool(row[flag]))  # of a bool the library would look for an adapter
             if place is None:
-                new.append(row)
+                new.append((id_, row))
             else:
                 row[0] = place
                 old.append(row)
-        for statements, some in ((self._adding, new), (self._changing, old)):
-            for count, first in _steps(len(some)):
-                connection.execute(statements[count], [*chain.from_iterable(some[first : first + count])])
+                recent.of(self.name).keep(id_, value, place)
+        for count, first in _steps(len(old)):
+            connection.execute(self._changing[count], [*chain.from_iterable(old[first : first + count])])
+        for count, first in _steps(len(new)):
+            added = new[first : first + count]
+            values = [*chain.from_iterable(row for _, row in added)]
+            last = connection.execute(self._adding[count], values).lastrowid or 0
+            for place, (id_, _) in enumerate(added, last - count + 1):  # each stands behind the one before it
+                recent.of(self.name).keep(id_, changed[id_], place)
 
     def _values(self, count: int) -> str:
         return ", ".join([f"({', '.join('?' * len(self._written))})"] * count)
