@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from types import TracebackType
 from typing import Final
 
@@ -18,6 +17,7 @@ from worker.errors import Abandoned
 from worker.gate.circuit import Circuit, Closed, Notice, OpenCircuit
 from worker.gate.quota import Slots
 from worker.gate.rates import Rates
+from worker.gate.road import Road
 from worker.gate.traffic import Rules, Traffic
 from worker.gate.turn import Turn
 from worker.keys import Operation
@@ -124,10 +124,14 @@ class Gate:
         """Returns when an attempt may be made. Raises Abandoned."""
         if stop.asked and not finish:
             raise Abandoned("stopped before its call was made")
-        waiting = self._traffic.roads[turn.operation].waiting
-        waiting[turn] = None
-        turn.came_at = self._clock()
+        now, road = self._clock(), self._traffic.roads[turn.operation]
+        turn.came_at = now
         turn.held_by = None
+        if self._is_free(road, now):
+            self._goes(turn, now)
+            return
+        waiting = road.waiting
+        waiting[turn] = None
         self.admit()
         if turn not in waiting:
             return
@@ -150,7 +154,7 @@ class Gate:
         now = self._clock()
         self._under_way -= 1
         self._traffic.roads[turn.operation].ended(turn)
-        for notice in chain(self._rates.hear(turn, now), self._traffic.hear(turn, now, self._admitted)):
+        for notice in (*self._rates.hear(turn, now), *self._traffic.hear(turn, now, self._admitted)):
             self._tell(notice, now)
         self.admit()
 
@@ -158,8 +162,20 @@ class Gate:
         """Lets go whoever may go now."""
         now = self._clock()
         while self._traffic.is_awaited and (turn := self._next(now)) is not None:
+            del self._traffic.roads[turn.operation].waiting[turn]
             self._goes(turn, now)
-        self._traffic.look()
+        if not self._traffic.all_closed:
+            self._traffic.look()
+
+    def _is_free(self, road: Road, now: float) -> bool:
+        """Whether a call that comes now goes at once: nobody waits before it, and nothing holds it."""
+        return (
+            self._under_way < self._rules.max_concurrency
+            and not self._traffic.is_awaited
+            and self._traffic.all_closed
+            and road.has_room(now)
+            and self._rates.wait(now, 1) == 0.0
+        )
 
     def _held_by(self, turn: Turn) -> Cause:
         """Why a call that waits may not go now."""
@@ -178,7 +194,6 @@ class Gate:
 
     def _goes(self, turn: Turn, now: float) -> None:
         road = self._traffic.roads[turn.operation]
-        del road.waiting[turn]
         self._under_way += 1
         self._admitted += 1
         turn.number = self._admitted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Final
 
 from worker.gate.circuit import HeldBack, Notice, Paced
@@ -47,25 +47,27 @@ class Rates:
         if self._quota is not None:
             self._quota.take(now)
 
-    def hear(self, turn: Turn, now: float) -> Iterator[Notice]:
+    def hear(self, turn: Turn, now: float) -> Sequence[Notice]:
         """What an answer says of how many calls Rokt takes. Sets `turn.news`."""
         turn.news = True
         match turn.answer:
             case Throttled(retry_after=seconds):
                 self._refused += WEIGHT * (1 - self._refused)
-                yield from self._hold_back(seconds, now)
+                told = self._hold_back(seconds, now)
                 if not self._is_its_own(turn, now) and (seconds is not None or self._is_excess):
                     turn.news = self._pace.throttled(now, turn.sent_at)
                     if turn.news:
-                        yield Paced(self._pace.rate)
+                        told.append(Paced(self._pace.rate))
+                return told
             case Failed(retry_after=seconds):
-                yield from self._hold_back(seconds, now)
+                return self._hold_back(seconds, now)
             case None:
-                return
+                return ()
             case _:
                 self._taken_at = now
                 self._refused -= WEIGHT * self._refused
                 self._pace.taken(now, turn.sent_at)
+                return ()
 
     @property
     def _is_excess(self) -> bool:
@@ -80,12 +82,12 @@ class Rates:
         before, turn.throttled_at = turn.throttled_at, now
         return before is not None and before < self._taken_at
 
-    def _hold_back(self, seconds: float | None, now: float) -> Iterator[Notice]:
+    def _hold_back(self, seconds: float | None, now: float) -> list[Notice]:
         """Retry-After (RFC 9110, section 10.2.3) is for every call."""
         if seconds is None or now + seconds <= self._held_until:
-            return
-        if now >= self._held_until:
-            yield HeldBack(seconds)
+            return []
+        told: list[Notice] = [HeldBack(seconds)] if now >= self._held_until else []
         self._held_until = now + seconds
         if self._quota is not None:
             self._quota.hold_back(seconds)
+        return told

@@ -46,14 +46,14 @@ class Traffic:
         self.everybodys: Final = (self.credentials.circuit, self.rejected)
         """The circuits that hold for every call."""
         self._roads = tuple(self.roads.values())
+        self._circuits = (*self.everybodys, *(road.circuit for road in self._roads))
         self._rejections = Rejections(rules.rejections)
         self._rules = rules
 
     @property
     def open_circuits(self) -> tuple[Circuit, ...]:
         """Those that are open."""
-        circuits = (*self.everybodys, *(road.circuit for road in self.roads.values()))
-        return tuple(circuit for circuit in circuits if circuit.is_open)
+        return tuple(circuit for circuit in self._circuits if circuit.is_open)
 
     @property
     def waiting(self) -> int:
@@ -63,7 +63,18 @@ class Traffic:
     @property
     def is_awaited(self) -> bool:
         """Whether any call waits."""
-        return any(road.waiting for road in self._roads)
+        for road in self._roads:  # noqa: SIM110 - asked twice a call, and a generator takes five times as long
+            if road.waiting:
+                return True
+        return False
+
+    @property
+    def all_closed(self) -> bool:
+        """Whether no circuit is open."""
+        for circuit in self._circuits:  # noqa: SIM110 - as above
+            if circuit.is_open:
+                return False
+        return True
 
     def in_turn(self, admitted: int, now: float) -> Sequence[Road]:
         """The roads on which somebody waits, the most urgent first.
@@ -103,18 +114,20 @@ class Traffic:
             if road.circuit.is_open:
                 road.circuit.look(road.waiting)
 
-    def hear(self, turn: Turn, now: float, admitted: int) -> Iterator[Notice]:
+    def hear(self, turn: Turn, now: float, admitted: int) -> Sequence[Notice]:
         """An attempt has ended with `turn.answer`, when so many had been admitted; sets `turn.standing`."""
         match turn.answer:
             case None:
                 for circuit in (*self.everybodys, self.roads[turn.operation].circuit):
                     circuit.came_back(turn, now, None)
+                return ()
             case Denied() as answer:
-                yield from self._denied(turn, answer, now, admitted)
+                told = self._denied(turn, answer, now, admitted)
             case Throttled() | Failed() as answer:
-                yield from self._failed(turn, answer, now, admitted)
+                told = self._failed(turn, answer, now, admitted)
             case answer:
-                yield from self._answered(turn, answer, now, admitted)
+                told = self._answered(turn, answer, now, admitted)
+        return [notice for notice in told if notice is not None]
 
     def settled(self, turn: Turn, now: float, *, rejected: bool) -> Notice | None:
         """A call is settled: whether Rokt rejected it."""
@@ -130,39 +143,34 @@ class Traffic:
 
     def _answered(
         self, turn: Turn, answer: Accepted | Refused | Conflict, now: float, admitted: int
-    ) -> Iterator[Notice]:
+    ) -> tuple[Notice | None, ...]:
         """Rokt works, and takes the credentials."""
-        told: Notice | None = None
+        rejections: Notice | None = None
         if isinstance(answer, Accepted):
-            told = self.settled(turn, now, rejected=False)
+            rejections = self.settled(turn, now, rejected=False)
         elif self.rejected.is_open:
             turn.standing = Standing(all_rejected=True)
-            told = self.rejected.came_back(turn, now, self.rejected.why)
-        if told is not None:
-            yield told
-        done = not isinstance(answer, Refused)
-        road = self.roads[turn.operation]
-        closed = (self.credentials.taken(turn, now), road.answered(turn, now, admitted, done=done))
-        for notice in closed:
-            if notice is not None:
-                self._try_all(now)
-                yield notice
+            rejections = self.rejected.came_back(turn, now, self.rejected.why)
+        credentials = self.credentials.taken(turn, now)
+        road = self.roads[turn.operation].answered(turn, now, admitted, done=not isinstance(answer, Refused))
+        if credentials is not None or road is not None:
+            self._try_all(now)
+        return rejections, credentials, road
 
-    def _denied(self, turn: Turn, answer: Denied, now: float, admitted: int) -> Iterator[Notice]:
+    def _denied(self, turn: Turn, answer: Denied, now: float, admitted: int) -> tuple[Notice | None, ...]:
         turn.standing = Standing(refused_alone=self.credentials.refused_alone(turn))
         for circuit in (self.rejected, self.roads[turn.operation].circuit):
             circuit.came_back(turn, now, None)
-        if (told := self.credentials.refused(turn, answer, now, admitted)) is not None:
-            yield told
+        return (self.credentials.refused(turn, answer, now, admitted),)
 
-    def _failed(self, turn: Turn, answer: Throttled | Failed, now: float, admitted: int) -> Iterator[Notice]:
+    def _failed(self, turn: Turn, answer: Throttled | Failed, now: float, admitted: int) -> tuple[Notice | None, ...]:
         road = self.roads[turn.operation]
         why = answer.detail if isinstance(answer, Failed) else f"Rokt answered {answer.status}"
-        told: list[Notice | None] = [circuit.came_back(turn, now, circuit.why) for circuit in self.everybodys]
-        told.append(road.failed(turn, now, admitted, why))
-        yield from (notice for notice in told if notice is not None)
+        everybodys = [circuit.came_back(turn, now, circuit.why) for circuit in self.everybodys]
+        own = road.failed(turn, now, admitted, why)
         if turn.news and road.is_poison(turn, self._rules.max_attempts, now):
             turn.standing = Standing(poison=True)
+        return *everybodys, own
 
     def _try_all(self, now: float) -> None:
         """One circuit has closed: what the others wait for may be over too."""
