@@ -244,4 +244,4 @@ class Transport:
 
 
 def _headers(request: Request) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in request.headers}
+    return {name.decode(): value.decode() for name, value in request.all_headers}

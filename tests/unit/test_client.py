@@ -872,11 +872,11 @@ def test_a_request_is_whole_for_any_transport() -> None:
     [(request, limits)] = transport.seen
     assert request.target == Target("https", "rokt.example", 443, b"/v1/Cart/confirm", b"rokt.example")
     assert request.body == CALL.body
-    headers = dict(request.headers)
+    headers = dict(request.all_headers)
     assert headers[b"host"] == b"rokt.example"
     assert headers[b"content-length"] == str(len(CALL.body)).encode()
     assert headers[b"idempotency-key"] == CALL.key.encode()
-    assert len(request.headers) == len(headers)
+    assert len(request.all_headers) == len(headers)
     assert limits == TIMEOUTS
 
 

@@ -122,6 +122,10 @@ def _accepted(status: int, body: bytes, items: tuple[CallItem, ...], unread: str
             said = _items_of(msgspec.json.decode(body))
         except (ValueError, TypeError, RecursionError) as error:
             unread = f"the answer's body is not the JSON expected ({type(error).__name__})"
+    if _in_order(said, items):
+        return Accepted(
+            status, tuple([_item(item, [one], strays=False) for item, one in zip(items, said, strict=True)])
+        )
     by_id: dict[tuple[str, str], list[dict[str, object]]] = defaultdict(list)
     for one in said:
         for name in ("itemReservationId", "cartItemId"):
@@ -140,6 +144,15 @@ def _items_of(document: object) -> list[dict[str, object]]:
     if not isinstance(items, list):
         raise TypeError("items is not an array")
     return [item for item in items if isinstance(item, dict)]
+
+
+def _in_order(said: list[dict[str, object]], items: tuple[CallItem, ...]) -> bool:
+    """Whether each item of the call was answered once, by its reservation and in its place, as nearly always."""
+    if not items or len(said) != len(items):
+        return False
+    reservations = [item.item_reservation_id for item in items]
+    one_of_each = len(set(reservations)) == len(items) and None not in reservations
+    return one_of_each and reservations == [one.get("itemReservationId") for one in said]
 
 
 def _about(item: CallItem, said: dict[tuple[str, str], list[dict[str, object]]]) -> list[dict[str, object]]:
@@ -175,7 +188,10 @@ def _usable(reservation: str | None) -> str | None:
 
 
 def _first(said: list[dict[str, object]], name: str) -> str | None:
-    return next((value for one in said if (value := _text(one, name))), None)
+    for one in said:
+        if value := _text(one, name):
+            return value
+    return None
 
 
 def _text(fields: dict[str, object], name: str) -> str | None:

@@ -20,7 +20,7 @@ from worker.mapping import Call
 from worker.retry import retry_after
 from worker.rokt.access import Access, Endpoint
 from worker.rokt.answers import Answer, Failed, read_answer
-from worker.rokt.exchange import Headers, Request, Response, Transport, target
+from worker.rokt.exchange import Headers, Request, Response, Transport, lines, target
 from worker.rokt.failures import broken_body, no_answer
 from worker.rokt.placements import Placements, PlacementsRequest, read_placements
 from worker.telemetry import names
@@ -91,9 +91,9 @@ class RoktClient:
 
     def _go_by(self, access: Access) -> None:
         self._access = access
-        self._constant = {endpoint: self._constant_headers(endpoint) for endpoint in access.urls}
+        self._fixed = {endpoint: lines(self._fixed_headers(endpoint)) for endpoint in access.urls}
 
-    def _constant_headers(self, endpoint: Endpoint) -> Headers:
+    def _fixed_headers(self, endpoint: Endpoint) -> Headers:
         headers = [
             (b"host", self._targets[endpoint].authority),
             (KEY_HEADER, self._access.api_key.encode()),
@@ -107,9 +107,8 @@ class RoktClient:
     def _request(
         self, endpoint: Endpoint, body: bytes, session_id: str | None, locale: str | None, key: str | None, span: Span
     ) -> Request:
-        headers = [*self._constant[endpoint], (b"content-length", b"%d" % len(body))]
-        for name, value in self._tracing.http_headers(span).items():
-            headers.append((name.encode(), value.encode()))
+        headers = [(b"content-length", b"%d" % len(body))]
+        headers += [(name.encode(), value.encode()) for name, value in self._tracing.http_headers(span).items()]
         if session_id:
             headers.append((b"rokt-session-id", session_id.encode()))
         if language := (locale or self._access.accept_language):
@@ -117,7 +116,7 @@ class RoktClient:
         if key and self._access.idempotency_key != "off":
             written = key if self._access.idempotency_key == "bare" else f'"{key}"'
             headers.append((b"idempotency-key", written.encode()))
-        return Request(self._targets[endpoint], headers, body)
+        return Request(self._targets[endpoint], self._fixed[endpoint], headers, body)
 
     def _hold(self, came: Exchange) -> float | None:
         return retry_after(came.retry_after, self._now(), self._access.max_retry_after_seconds)
@@ -173,7 +172,7 @@ def _decompressed(response: Response) -> AsyncIterator[bytes]:
 
 def _without_key(body: bytes, request: Request) -> bytes:
     """A refusal is kept in dead letters; a gateway's may quote the headers that it was sent."""
-    key = next(value for name, value in request.headers if name == KEY_HEADER)
+    key = next(value for name, value in request.all_headers if name == KEY_HEADER)
     return body.replace(key, b"(not shown)") if len(key) >= KEY_LENGTH else body
 
 

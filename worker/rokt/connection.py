@@ -39,6 +39,9 @@ class Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = self._due_at = inf
+        self._late = ""
         self._parser = httptools.HttpResponseParser(self)
         self.alive = self._paused = self._busy = False
         self._begin()
@@ -114,6 +117,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._ended(error)
         self.alive = False
+        if self._timer is not None:
+            self._timer.cancel()
         self._writable.set()
         self._lost(self)
 
@@ -185,17 +190,29 @@ class Connection(asyncio.Protocol):
             raise self._failure
         waiter = self._waiter = self._loop.create_future()
         at = inf if seconds is None else self._loop.time() + seconds
-        why = httpx.ReadTimeout(late) if at < until else TimeoutError()
-        timer = self._loop.call_at(min(at, until), self._late, waiter, why)
+        self._due_at, self._late = (at, late) if at < until else (until, "")
+        if self._timer is None or self._due_at < self._rings_at:
+            self._set_timer()
         try:
             await waiter
         finally:
             self._waiter = None
-            timer.cancel()
 
-    def _late(self, waiter: asyncio.Future[None], why: Exception) -> None:
-        if not waiter.done():
-            waiter.set_exception(why)
+    def _set_timer(self) -> None:
+        """One for many waits, since nearly all are over long before it rings: then it looks which wait there is."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings_at = self._due_at
+        self._timer = self._loop.call_at(self._rings_at, self._rings)
+
+    def _rings(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._rings_at < self._due_at:
+            self._set_timer()
+        else:
+            self._waiter.set_exception(httpx.ReadTimeout(self._late) if self._late else TimeoutError())
 
     def _ended(self, error: Exception | None) -> None:
         """No more is said: the end of an answer that has no other end (RFC 9112, section 6.3), else too early."""

@@ -23,12 +23,22 @@ class Target(Struct, frozen=True):
 
 
 class Request(Struct, eq=False):
-    """A POST that is whole: nothing is added to its headers. `connected` once it may have been sent."""
+    """A POST that is whole: nothing is added to its headers. `connected` once it may have been sent.
+
+    `fixed` are headers as they go over the wire, each line with its end; the same of many requests.
+    """
 
     target: Target
+    fixed: bytes
     headers: Headers
     body: bytes
     connected: bool = False
+
+    @property
+    def all_headers(self) -> Headers:
+        """The fixed ones, and the others."""
+        fixed = (line.partition(b": ") for line in self.fixed.split(b"\r\n")[:-1])
+        return [(name, value) for name, _, value in fixed] + self.headers
 
 
 class Rest(Protocol):
@@ -67,6 +77,14 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Closes every connection."""
+
+
+def lines(headers: Headers) -> bytes:
+    """Headers as they go over the wire (RFC 9112, section 5). Raises ValueError for what would be another line."""
+    text = b"".join([b"%s: %s\r\n" % pair for pair in headers])
+    if text.count(b"\n") != len(headers) or text.count(b"\r") != len(headers) or b"\0" in text:
+        raise ValueError("a header with a line break or a NUL cannot be sent")
+    return text
 
 
 def target(url: str) -> Target:

@@ -16,7 +16,7 @@ import httpx
 from worker.rokt.access import Timeouts
 from worker.rokt.addresses import Addresses
 from worker.rokt.connection import Connection, within
-from worker.rokt.exchange import Request, Response
+from worker.rokt.exchange import Request, Response, lines
 
 CLOSE_SECONDS: Final = 1.0
 
@@ -171,9 +171,7 @@ class _Rest:
 
 def _head(request: Request) -> bytes:
     """The request's first line and headers (RFC 9112, section 3). Raises httpx.LocalProtocolError."""
-    lines = [b"POST %s HTTP/1.1" % request.target.path]
-    lines += [b"%s: %s" % pair for pair in request.headers]
-    head = b"\r\n".join(lines)
-    if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b"\0" in head:
-        raise httpx.LocalProtocolError("a header with a line break or a NUL cannot be sent")
-    return head + b"\r\n\r\n"
+    try:
+        return b"POST %s HTTP/1.1\r\n%s%s\r\n" % (request.target.path, request.fixed, lines(request.headers))
+    except ValueError as error:
+        raise httpx.LocalProtocolError(str(error)) from None
