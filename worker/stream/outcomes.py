@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -13,9 +12,14 @@ from worker.ledger.entries import Entry
 from worker.rokt.answers import ItemAnswer
 from worker.stream.avro_values import AvroValues, Registrar
 
+MOMENTS: Final = ("occurredAt", "settledAt")
+
 
 def fields(entry: Entry, *, brief: bool) -> dict[str, Any]:
-    """The record's fields by name; `brief` leaves out the items, for a record over the topic's size limit."""
+    """The record's fields by name, moments in milliseconds since 1970.
+
+    `brief` leaves out the items, for a record over the topic's size limit.
+    """
     origin = entry.origin
     return {
         "idempotencyKey": entry.sent_key,
@@ -31,8 +35,8 @@ def fields(entry: Entry, *, brief: bool) -> dict[str, Any]:
         "sourceTopic": origin.topic,
         "sourcePartition": origin.partition,
         "sourceOffset": origin.offset,
-        "occurredAt": instant(origin.occurred_at_ms),
-        "settledAt": instant(entry.settled_at_ms or 0),
+        "occurredAt": origin.occurred_at_ms,
+        "settledAt": entry.settled_at_ms or 0,
     }
 
 
@@ -57,8 +61,8 @@ class JsonOutcomes:
 
     async def encode(self, entry: Entry, *, brief: bool) -> bytes:
         """The value of the record."""
-        values = fields(entry, brief=brief).items()
-        return msgspec.json.encode({k: rfc3339(v) if isinstance(v, datetime) else v for k, v in values})
+        values = fields(entry, brief=brief)
+        return msgspec.json.encode(values | {name: rfc3339(instant(values[name])) for name in MOMENTS})
 
 
 class AvroOutcomes:

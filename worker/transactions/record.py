@@ -10,16 +10,16 @@ from typing import Any
 
 import msgspec
 
-from worker.events import rfc3339
+from worker.events import milliseconds, rfc3339
 from worker.transactions.kinds import text
 from worker.transactions.transaction import Transaction
 
 
 def fields(transaction: Transaction, received_at: datetime) -> dict[str, Any]:
-    """The record's fields by name, as Avro takes them."""
+    """The record's fields by name, the moment in milliseconds since 1970."""
     return {
         "transactionId": transaction.identity,
-        "receivedAt": received_at,
+        "receivedAt": milliseconds(received_at),
         "values": {name: text(value) for name, value in transaction.values.items()},
         "attributes": dict(transaction.attributes),
     }
