@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,7 +21,6 @@ from worker.telemetry.foreign import without_values
 from worker.telemetry.printable import printable
 
 REPEAT_SECONDS = 60.0
-LEVELS = {"warn": "warning", "exception": "error"}
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
 LIBRARIES = ("opentelemetry", "asyncio", "confluent_kafka", "httpx", "httpx2", "httpcore2", "uvicorn")
 
@@ -27,11 +28,13 @@ LIBRARIES = ("opentelemetry", "asyncio", "confluent_kafka", "httpx", "httpx2", "
 class Unbroken:
     """A stream to which a line may be lost, when nobody takes it any more or its disk is full, but never an event.
 
-    It is a logger, too, whose every method writes a line.
+    It is a logger, too. What is no warning waits for the end of the event loop's turn, so that all of a turn is written
+    at once: many events are settled in one.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._lines: deque[str] = deque()
 
     def write(self, text: str) -> None:
         """Writes, if that is possible."""
@@ -43,15 +46,38 @@ class Unbroken:
         with suppress(OSError):
             self._stream.flush()
 
-    def line(self, text: str) -> None:
-        """Writes a line, if that is possible."""
-        try:
-            self._stream.write(text + "\n")
-            self._stream.flush()
-        except OSError:
-            pass
+    def info(self, line: str) -> None:
+        """Writes a line soon, or at once where no event loop runs."""
+        self._lines.append(line)
+        if len(self._lines) == 1 and (loop := _running_loop()) is not None:
+            loop.call_soon(self._write_lines)
+        elif len(self._lines) == 1:
+            self._write_lines()
 
-    debug = info = warning = warn = error = critical = exception = line
+    def warning(self, line: str) -> None:
+        """Writes a line at once."""
+        self._lines.append(line)
+        self._write_lines()
+
+    debug = info
+    error = critical = warning
+
+    def _write_lines(self) -> None:
+        """From any thread: each line is taken by one of them."""
+        text = ""
+        with suppress(IndexError):
+            while True:
+                text += self._lines.popleft() + "\n"
+        if text:
+            self.write(text)
+            self.flush()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class Seldom(logging.Filter):
@@ -98,7 +124,7 @@ def configure(style: Literal["json", "console"], level: str, stream: TextIO | No
 def _whole_line(_: Any, method: str, event: EventDict) -> str:
     """A line of JSON in one step: an event has one, and a chain of steps takes twice as long."""
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    first = {"time": now, "level": LEVELS.get(method, method), "event": event.pop("event", "")}
+    first = {"time": now, "level": method, "event": event.pop("event", "")}
     if "exc_info" in event:
         _stack_without_values(_, method, event)
     return _ENCODER.encode({**first, **event}).decode()
