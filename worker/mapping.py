@@ -1,20 +1,14 @@
-"""From an event to the calls it asks for: bodies as bytes, made once, and their keys.
-
-Pure. Bodies and headers are those of Rokt's API pages (POST Confirm Cart Items, POST Release Cart Items, POST Cancel
-Confirmed Item); absent optional fields are left out, never sent as null.
-"""
+"""From an event to the calls it asks for: bodies as bytes (worker/bodies.py), made once, and their keys. Pure."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Container, Iterable
-from decimal import Decimal
+from collections.abc import Container
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
+from worker import bodies
 from worker.events import (
     AbandonedItem,
     CancelledItem,
@@ -28,9 +22,6 @@ from worker.keys import Operation, cancel_key, confirm_key, release_key
 
 LANGUAGE_KEPT = 64
 LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")  # RFC 9110, section 12.5.4: language-range
-
-_JSON = msgspec.json.Encoder(decimal_format="number")
-_SORTED = msgspec.json.Encoder(order="sorted")
 
 
 class CallItem(Struct, frozen=True):
@@ -55,42 +46,6 @@ class Call(Struct, frozen=True):
     order_id: str | None
     session_id: str | None
     locale: str | None
-
-
-class _Item(Struct, rename="camel", omit_defaults=True):
-    cart_item_id: str
-    item_reservation_id: str | None = None
-    catalog_item_id: str | None = None
-    quantity: int | None = None
-    unit_price: Decimal | None = None
-    total_price: Decimal | None = None
-    currency: str | None = None
-
-
-class _Confirm(Struct, rename="camel", omit_defaults=True):
-    cart_id: str
-    order_id: str
-    items: list[Raw]
-    pay_pal_order_id: str | None = None
-    merchant_id: str | None = None
-    attributes: dict[str, str] | None = None
-
-
-class _Release(Struct, rename="camel", omit_defaults=True):
-    cart_id: str
-    items: list[Raw]
-    attributes: dict[str, str] | None = None
-
-
-class _Rest(Struct, rename="camel", omit_defaults=True):
-    """What is not an item of any body; a fingerprint is made of it."""
-
-    attributes: dict[str, str] | None = None
-    cart_id: str | None = None
-    item_reservation_id: str | None = None
-    merchant_id: str | None = None
-    order_id: str | None = None
-    pay_pal_order_id: str | None = None
 
 
 class Cancellation(Struct, frozen=True):
@@ -132,6 +87,15 @@ def call_key(event: CheckoutCompleted | CartAbandoned) -> str | None:
             return release_key(event.cart_id, reserved) if reserved else None
 
 
+def fingerprint(event: CheckoutCompleted | CartAbandoned) -> bytes:
+    """That of the call that an event asks for; with `call_key`, all that tells it from others."""
+    match event:
+        case CheckoutCompleted():
+            return bodies.fingerprint(bodies.rest(event), map(bodies.confirmed, dict.fromkeys(event.items)))
+        case CartAbandoned():
+            return bodies.fingerprint(bodies.rest(event), map(bodies.released, _reserved(event)))
+
+
 def reduced(event: Event, call: Call, items: tuple[CallItem, ...]) -> Call:
     """The same call, with the same key, about these of its items only."""
     if items == call.items:
@@ -148,15 +112,13 @@ def reduced(event: Event, call: Call, items: tuple[CallItem, ...]) -> Call:
 
 def _confirm(event: CheckoutCompleted, only: Container[CallItem] | None = None) -> Call:
     items = tuple(i for i in dict.fromkeys(event.items) if only is None or _ids(i) in only)
-    written = [_JSON.encode(_confirm_item(item)) for item in items]
-    attributes, pay_pal, merchant = event.attributes or None, event.pay_pal_order_id or None, event.merchant_id or None
-    body = _Confirm(event.cart_id, event.order_id, list(map(Raw, written)), pay_pal, merchant, attributes)
-    rest = _Rest(attributes, event.cart_id, None, merchant, event.order_id, pay_pal)
+    written = [bodies.confirmed(item) for item in items]
+    rest = bodies.rest(event)
     return Call(
         operation="confirm",
         key=confirm_key(event.cart_id, event.order_id, [(i.cart_item_id, i.item_reservation_id) for i in items]),
-        body=_JSON.encode(body),
-        fingerprint=_fingerprint(rest, written),
+        body=bodies.confirm(rest, written),
+        fingerprint=bodies.fingerprint(rest, written),
         items=tuple(map(_ids, items)),
         cart_id=event.cart_id,
         order_id=event.order_id,
@@ -165,27 +127,15 @@ def _confirm(event: CheckoutCompleted, only: Container[CallItem] | None = None) 
     )
 
 
-def _confirm_item(item: CompletedItem) -> _Item:
-    return _Item(
-        item.cart_item_id,
-        item.item_reservation_id or None,
-        item.catalog_item_id or None,
-        item.quantity,
-        _number(item.unit_price),
-        _number(item.total_price),
-        item.currency or None,
-    )
-
-
 def cancel(event: OrderCancelled, item: CallItem) -> Call:
     """The call that cancels one item, whose reservation is known."""
     reservation = item.item_reservation_id or ""
-    body = _Rest(item_reservation_id=reservation)
+    body = bodies.Rest(item_reservation_id=reservation)
     return Call(
         operation="cancel",
         key=cancel_key(event.order_id, reservation),
-        body=_JSON.encode(body),
-        fingerprint=_fingerprint(body, ()),
+        body=bodies.cancel(body),
+        fingerprint=bodies.fingerprint(body, ()),
         items=(item,),
         cart_id=event.cart_id or None,
         order_id=event.order_id,
@@ -195,20 +145,24 @@ def cancel(event: OrderCancelled, item: CallItem) -> Call:
 
 
 def _release(event: CartAbandoned, only: Container[CallItem] | None = None) -> Call:
-    items = tuple(i for i in dict.fromkeys(event.items) if i.item_reservation_id and (only is None or _ids(i) in only))
-    written = [_JSON.encode(_Item(i.cart_item_id, i.item_reservation_id)) for i in items]
-    attributes = event.attributes or None
+    items = tuple(i for i in _reserved(event) if only is None or _ids(i) in only)
+    written = [bodies.released(item) for item in items]
+    rest = bodies.rest(event)
     return Call(
         operation="release",
         key=release_key(event.cart_id, [(i.cart_item_id, i.item_reservation_id) for i in items]),
-        body=_JSON.encode(_Release(event.cart_id, list(map(Raw, written)), attributes)),
-        fingerprint=_fingerprint(_Rest(attributes, event.cart_id), written),
+        body=bodies.release(rest, written),
+        fingerprint=bodies.fingerprint(rest, written),
         items=tuple(map(_ids, items)),
         cart_id=event.cart_id,
         order_id=None,
         session_id=event.rokt_session_id or None,
         locale=language(event.locale),
     )
+
+
+def _reserved(event: CartAbandoned) -> list[AbandonedItem]:
+    return [item for item in dict.fromkeys(event.items) if item.item_reservation_id]
 
 
 def _ids(item: CompletedItem | CancelledItem | AbandonedItem) -> CallItem:
@@ -219,18 +173,3 @@ def language(locale: str | None) -> str | None:
     """A locale as Accept-Language takes it, `en_US` as `en-US`; one that is none is left to the worker's setting."""
     tag = (locale or "").replace("_", "-")
     return tag if len(tag) <= LANGUAGE_KEPT and LANGUAGE.fullmatch(tag) else None
-
-
-def _number(price: Decimal | None) -> Decimal | None:
-    """The price with as many digits as it needs: 10.0000 becomes 10, and never 1E+1."""
-    if price is None:
-        return None
-    if price.is_zero():
-        return Decimal(0)
-    if price == price.to_integral_value():
-        return price.quantize(Decimal(1))
-    return price.normalize()
-
-
-def _fingerprint(rest: _Rest, items: Iterable[bytes]) -> bytes:
-    return hashlib.blake2b(b"\n".join((_SORTED.encode(rest), *sorted(items))), digest_size=16).digest()

@@ -19,14 +19,14 @@ from worker import telling
 from worker.calling import LOOK_AGAIN, Calling
 from worker.decode.decoder import Decoded, Decoder, InvalidEvent, Tombstone, Undecodable
 from worker.errors import Abandoned, RegistryUnavailable
-from worker.events import Event, OrderCancelled
+from worker.events import CartAbandoned, CheckoutCompleted, Event, OrderCancelled
 from worker.ledger.entries import REDONE, Before, CallOff, Wait
 from worker.ledger.ledger import Ledger
-from worker.mapping import Call, Cancellation, NothingToDo, cancel, map_event
+from worker.mapping import Call, Cancellation, NothingToDo, call_key, cancel, fingerprint, map_event
 from worker.settle import Settlement
 from worker.surroundings import Surroundings
 from worker.telemetry import names
-from worker.telemetry.tracing import Source, failed, waited
+from worker.telemetry.tracing import Attribute, Source, failed, waited
 from worker.verdict import NAMED_IN_MESSAGE, Death
 from worker.work import Work
 
@@ -93,19 +93,18 @@ class Pipeline:
 
     async def settled_before(self, works: Sequence[Work]) -> set[int]:
         """The offsets of those whose one call is settled and published, so nothing is left to do. Raises Abandoned."""
-        calls = {work.record.offset: call for work in works if (call := _one_call(work)) is not None}
-        if not calls:
+        keys = {work.record.offset: key for work in works if (key := _one_key(work)) is not None}
+        if not keys:
             return set()
-        known = asyncio.ensure_future(self._ledger.settled([call.key for call in calls.values()]))
+        known = asyncio.ensure_future(self._ledger.settled([*keys.values()]))
         settled = await works[0].stop.wait(known)
         before: set[int] = set()
         for work in works:
-            call = calls.get(work.record.offset)
-            if call is not None and _stays(work, call, settled.get(call.key)):
+            key = keys.get(work.record.offset)
+            if key is not None and _stays(work, settled.get(key)):
                 before.add(work.record.offset)
                 work.came("settled before")
                 self._around.meters.ledger_answers.add(("settled before",))
-                key = call.key
                 self._around.log.debug(names.LOG_SETTLED_BEFORE, **work.place, idempotency_key=key)
         return before
 
@@ -191,33 +190,37 @@ class Pipeline:
         size = None if record.value is None else len(record.value)
         seconds = self._around.clock() - work.read_at
         place = (record.topic, record.partition, record.offset)
-        source = Source(*place, record.headers, size, work.failing, seconds=seconds, redrives=work.redrives)
+        about = {} if work.event is None else _described(work, work.event)
+        source = Source(*place, record.headers, size, work.failing, about, seconds=seconds, redrives=work.redrives)
         span = self._around.tracing.process(source)
-        if work.event is not None:
-            _describe(span, work, work.event)
         waited(span, work.queued_for, seconds)
         return span
 
 
-def _one_call(work: Work) -> Call | None:
-    if work.event is None:
-        return None
-    asked = map_event(work.event)
-    return asked if isinstance(asked, Call) else None
+def _one_key(work: Work) -> str | None:
+    """The key of the one call that an event asks for; None where that is for the ledger to say, or it asks for none."""
+    match work.decoded:
+        case CheckoutCompleted() | CartAbandoned() as event:
+            return call_key(event)
+        case _:
+            return None
 
 
-def _stays(work: Work, call: Call, before: Before | None) -> bool:
+def _stays(work: Work, before: Before | None) -> bool:
     """Whether there is nothing left to be done about a call."""
-    if before is None or before.fingerprint != call.fingerprint:
-        return False
-    return work.redo is None or before.status not in REDONE
+    match work.decoded:
+        case CheckoutCompleted() | CartAbandoned() as event if before is not None:
+            same = before.fingerprint == fingerprint(event)
+            return same and (work.redo is None or before.status not in REDONE)
+        case _:
+            return False
 
 
-def _describe(span: Span, work: Work, event: Event) -> None:
-    span.set_attribute(names.EVENT_ID, event.event_id)
-    span.set_attribute(names.EVENT_TYPE, type(event).__name__)
+def _described(work: Work, event: Event) -> dict[str, Attribute]:
     cart_id, order_id = work.ids
+    about: dict[str, Attribute] = {names.EVENT_ID: event.event_id, names.EVENT_TYPE: type(event).__name__}
     if cart_id:
-        span.set_attribute(names.ROKT_CART, cart_id)
+        about[names.ROKT_CART] = cart_id
     if order_id:
-        span.set_attribute(names.ROKT_ORDER, order_id)
+        about[names.ROKT_ORDER] = order_id
+    return about

@@ -66,7 +66,7 @@ class KafkaSettings(Group):
     commit_records: PositiveInt = 1_000
     max_gap_records: PositiveInt = 10_000
     max_under_way: PositiveInt = 5_000
-    max_bytes: PositiveInt = 64 * 1024 * 1024
+    max_bytes: PositiveInt = 32 * 1024 * 1024
     stall_seconds: PositiveFloat = 60.0
     retention_check_seconds: PositiveFloat = 60.0
     retention_warn_share: Annotated[float, Field(ge=0, le=1)] = 0.25

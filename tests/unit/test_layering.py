@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CORE = (
+    "worker.bodies",
     "worker.carts",
     "worker.dlq.counting",
     "worker.dlq.letter",
@@ -21,6 +22,7 @@ CORE = (
     "worker.doctor.judging.schemas",
     "worker.doctor.judging.settings",
     "worker.doctor.judging.topics",
+    "worker.decode.logical",
     "worker.events",
     "worker.explain.document",
     "worker.explain.happenings",
@@ -56,6 +58,7 @@ CORE = (
     "worker.rokt.answers",
     "worker.rokt.placements",
     "worker.rokt.said",
+    "worker.stream.avro_writing",
     "worker.stream.horizon",
     "worker.stream.pauses",
     "worker.telemetry.instruments",

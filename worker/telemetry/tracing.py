@@ -48,7 +48,8 @@ _IDS = RandomIdGenerator()
 class Source(Struct, frozen=True):
     """Where a record was read, for its span, and for how long it has been in hand.
 
-    `failing` is the trace context of an attempt that failed at it before, `redrives` how often it was redriven.
+    `failing` is the trace context of an attempt that failed at it before, `redrives` how often it was redriven; `about`
+    tells of what is in it.
     """
 
     topic: str
@@ -57,6 +58,7 @@ class Source(Struct, frozen=True):
     headers: Headers
     size: int | None
     failing: Headers = ()
+    about: Mapping[str, Attribute] = {}
     seconds: float = 0.0
     redrives: int = 0
 
@@ -85,6 +87,7 @@ class Tracing:
             names.MESSAGING_GROUP: self._group,
             names.MESSAGING_PARTITION: str(source.partition),
             names.MESSAGING_OFFSET: source.offset,
+            **source.about,
         }
         if source.size is None:
             attributes[names.MESSAGING_TOMBSTONE] = True
@@ -201,8 +204,7 @@ def waited(span: Span, cause: Cause, seconds: float, detail: str = "") -> None:
 def written(span: Span, partition: int, offset: int) -> None:
     """Notes on a span of a record where that stands, once it was acknowledged."""
     if span.is_recording():
-        span.set_attribute(names.MESSAGING_PARTITION, str(partition))
-        span.set_attribute(names.MESSAGING_OFFSET, offset)
+        span.set_attributes({names.MESSAGING_PARTITION: str(partition), names.MESSAGING_OFFSET: offset})
 
 
 def failed(span: Span, error_type: str) -> None:
