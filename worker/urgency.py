@@ -70,6 +70,7 @@ class Ready(Generic[T]):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._nobodys = limit - sum(int(limit * share) for share in KEPT.values())
         self._waiting: dict[Kind, deque[T]] = {kind: deque() for kind in BY_URGENCY}
         self._begun: dict[Kind, int] = dict.fromkeys(BY_URGENCY, 0)
         self.begun = 0
@@ -82,7 +83,7 @@ class Ready(Generic[T]):
     def begin(self) -> T | None:
         """Takes the next one that there is room for, and counts it as begun until it is `over`."""
         for kind, waiting in self._waiting.items():
-            if waiting and self._begun[kind] < room(kind, self._begun, self._limit):
+            if waiting and (self.begun < self._nobodys or self._begun[kind] < room(kind, self._begun, self._limit)):
                 self._begun[kind] += 1
                 self.begun += 1
                 return waiting.popleft()

@@ -3,13 +3,14 @@
 A row that was read is written again by its place in the table, which costs half of what looking up its key does; the
 lock that a group holds makes sure that it still is there, and that what was not found is new.
 
-Each step of a statement gives the interpreter away, and gets it back only when the event loop lets go of it: so a step
-is as many rows as can be, and what is read comes as one row of JSON.
+Each statement gives the interpreter away, and gets it back only when the event loop lets go of it: so one has room for
+more rows than there are, if need be, and what is read comes as one row of JSON.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, Generic, TypeVar
@@ -21,11 +22,12 @@ from worker.ledger import rows
 from worker.ledger.entries import Entry
 from worker.ledger.sqlite_recent import Recent
 
+R = TypeVar("R")
 V = TypeVar("V")
 Places = Mapping[str, int]
 
-AT_ONCE: Final = (256, 64, 16, 4, 1)
-"""Rows of a statement. The largest has 6,400 values; SQLite takes 32,766."""
+AT_ONCE: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""Rows that a statement has room for. The largest has 6,400 values; SQLite takes 32,766."""
 
 
 class Table(Generic[V]):
@@ -53,11 +55,14 @@ class Table(Generic[V]):
         self._changing = {count: self.changing(count) for count in AT_ONCE}
 
     def adding(self, count: int) -> str:
-        """The statement that adds so many rows."""
-        return f"INSERT INTO {self.name} ({', '.join(self._written)}) VALUES {self._values(count)}"  # noqa: S608
+        """The statement that adds up to so many rows; those whose id is NULL are none."""
+        return (
+            f"INSERT INTO {self.name} ({', '.join(self._written)}) "  # noqa: S608
+            f"SELECT * FROM (VALUES {self._values(count)}) WHERE column1 IS NOT NULL"
+        )
 
     def changing(self, count: int) -> str:
-        """The statement that changes so many rows; of each first the place, then all but the id."""
+        """The statement that changes up to so many rows; of each first the place, NULL for none, then its values."""
         changes = ", ".join(f"{column} = new.column{n}" for n, column in enumerate(self._written[1:], 2))
         return (
             f"UPDATE {self.name} SET {changes} FROM (VALUES {self._values(count)}) AS new "  # noqa: S608
@@ -103,26 +108,28 @@ class Table(Generic[V]):
                 row[0] = place
                 old.append(row)
                 recent.of(self.name).keep(id_, value, place)
-        for count, first in _steps(len(old)):
-            connection.execute(self._changing[count], [*chain.from_iterable(old[first : first + count])])
-        for count, first in _steps(len(new)):
-            added = new[first : first + count]
-            values = [*chain.from_iterable(row for _, row in added)]
-            last = connection.execute(self._adding[count], values).lastrowid or 0
-            for place, (id_, _) in enumerate(added, last - count + 1):  # each stands behind the one before it
+        for some in _batches(old):
+            size, values = self._filled(some)
+            connection.execute(self._changing[size], values)
+        for added in _batches(new):
+            size, values = self._filled([row for _, row in added])
+            last = connection.execute(self._adding[size], values).lastrowid or 0
+            for place, (id_, _) in enumerate(added, last - len(added) + 1):  # each stands behind the one before it
                 recent.of(self.name).keep(id_, changed[id_], place)
+
+    def _filled(self, some: Sequence[Sequence[Any]]) -> tuple[int, list[Any]]:
+        """How many rows the statement has, and its values: those of these rows, and NULL for what is left."""
+        size = AT_ONCE[bisect_left(AT_ONCE, len(some))]
+        return size, [*chain.from_iterable(some)] + [None] * ((size - len(some)) * len(self._written))
 
     def _values(self, count: int) -> str:
         return ", ".join([f"({', '.join('?' * len(self._written))})"] * count)
 
 
-def _steps(count: int) -> Iterator[tuple[int, int]]:
-    """How many rows are written at once, and which is the first of them, until so many are."""
-    first = 0
-    for size in AT_ONCE:
-        while count - first >= size:
-            yield size, first
-            first += size
+def _batches(rows: Sequence[R]) -> Iterator[Sequence[R]]:
+    """As many at once as a statement has room for."""
+    for first in range(0, len(rows), AT_ONCE[-1]):
+        yield rows[first : first + AT_ONCE[-1]]
 
 
 CALLS: Final = Table[Entry]("calls", rows.CALLS, rows.to_call, rows.from_call)
