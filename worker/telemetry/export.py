@@ -248,7 +248,7 @@ def _spans_to(name: str, environ: Mapping[str, str]) -> SpanExporter:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 
         return GrpcExporter()
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
+    from worker.telemetry.otlp import HttpExporter
 
     return HttpExporter()
 
