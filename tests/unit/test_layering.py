@@ -80,6 +80,7 @@ CORE = (
     "worker.transactions.transaction",
     "worker.transactions.xml_body",
     "worker.urgency",
+    "worker.varint",
     "worker.verdict",
 )
 FOREIGN = {

@@ -7,11 +7,11 @@ for every call. Reading, where schemas are the partner's, is the library's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
+
+from worker.varint import varint
 
 Write = Callable[[Any], bytes]
-
-_SHORT: Final = [bytes([number]) for number in range(128)]
 
 
 def compiled(schema: Any) -> Write:
@@ -41,16 +41,8 @@ def compiled(schema: Any) -> Write:
 
 
 def _long(number: int) -> bytes:
-    """Zigzag, then seven bits a byte, the lowest first."""
-    left = number << 1 if number >= 0 else ~(number << 1)
-    if left < 128:
-        return _SHORT[left]
-    written = bytearray()
-    while left > 127:
-        written.append(left & 127 | 128)
-        left >>= 7
-    written.append(left)
-    return bytes(written)
+    """Zigzag: the sign is the lowest bit."""
+    return varint(number << 1 if number >= 0 else ~(number << 1))
 
 
 def _string(text: str) -> bytes:

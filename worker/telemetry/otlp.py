@@ -19,6 +19,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceState
 
+from worker.varint import SHORT, varint
+
 KINDS: Final = {
     SpanKind.INTERNAL: b"\x30\x01",
     SpanKind.SERVER: b"\x30\x02",
@@ -150,7 +152,7 @@ def _value(value: object) -> bytes:
     if isinstance(value, bool):
         return b"\x10\x01" if value else b"\x10\x00"
     if isinstance(value, int):
-        return b"\x18" + _varint(value & 0xFFFF_FFFF_FFFF_FFFF)
+        return b"\x18" + varint(value & 0xFFFF_FFFF_FFFF_FFFF)
     if isinstance(value, float):
         return b"\x21" + _DOUBLE(value)
     if isinstance(value, list | tuple):
@@ -166,21 +168,9 @@ def _key(name: str) -> bytes:
 def _message(tag: bytes, body: bytes) -> bytes:
     """A field with a length."""
     size = len(body)
-    return tag + (_ONE_BYTE[size] if size < 128 else _varint(size)) + body
+    return tag + (SHORT[size] if size < 128 else varint(size)) + body
 
 
 def _count(tag: bytes, number: int) -> bytes:
     """A field with a number, which is absent when it is 0."""
-    return tag + _varint(number) if number else b""
-
-
-def _varint(number: int) -> bytes:
-    written = bytearray()
-    while number > 127:
-        written.append(number & 127 | 128)
-        number >>= 7
-    written.append(number)
-    return bytes(written)
-
-
-_ONE_BYTE: Final = [bytes([number]) for number in range(128)]
+    return tag + varint(number) if number else b""
