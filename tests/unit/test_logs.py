@@ -1,8 +1,10 @@
 """The log: one event a line, and no payload or secret in it, not even where a defect strikes."""
 
+import asyncio
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from typing import Literal
 
@@ -53,6 +55,82 @@ def test_a_line_of_json_has_its_event_level_and_time() -> None:
     line = json.loads(out.getvalue())
     assert (line["event"], line["level"], line["attempts"]) == ("call.retry", "warning", 3)
     assert line["time"].endswith("Z")
+
+
+class Counted(io.StringIO):
+    """Counts how often it is written to."""
+
+    writes = 0
+
+    def write(self, text: str) -> int:
+        self.writes += 1
+        return super().write(text)
+
+    @property
+    def events(self) -> list[str]:
+        return [json.loads(line)["event"] for line in self.getvalue().splitlines()]
+
+
+def test_the_lines_of_a_turn_are_written_at_its_end_and_a_warning_at_once_with_those_before_it() -> None:
+    out = Counted()
+    log = logs.configure("json", "info", out)
+
+    async def main() -> None:
+        for event in ("event-0", "event-1", "event-2"):
+            log.info(event)
+        assert out.events == []
+        log.warning("event-3")
+        assert out.events == ["event-0", "event-1", "event-2", "event-3"]
+        log.info("event-4")
+        await asyncio.sleep(0)
+        assert out.events[-1] == "event-4"
+        log.info("event-5")
+
+    asyncio.run(main())
+    assert out.events == [f"event-{number}" for number in range(6)]
+    assert out.writes == 3
+
+
+def test_a_loop_that_ends_before_its_turn_does_keeps_no_line_of_the_next_one() -> None:
+    out = Counted()
+    log = logs.configure("json", "info", out)
+    broken = asyncio.new_event_loop()
+    broken.call_soon(log.info, "event-0")
+    broken.call_soon(broken.stop)
+    broken.run_forever()
+    broken.close()
+
+    async def main() -> None:
+        log.info("event-1")
+
+    asyncio.run(main())
+    assert out.events == ["event-0", "event-1"]
+
+
+def test_lines_of_many_threads_and_a_loop_are_all_written_once() -> None:
+    out = Counted()
+    log = logs.configure("json", "info", out)
+
+    def some(name: str) -> list[str]:
+        return [f"{name}-{number}" for number in range(500)]
+
+    def told(name: str) -> None:
+        for event in some(name):
+            log.info(event)
+
+    async def main() -> None:
+        threads = [threading.Thread(target=told, args=(f"thread-{number}",)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for event in some("loop"):
+            log.info(event)
+            await asyncio.sleep(0)
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+
+    asyncio.run(main())
+    names = [*(f"thread-{number}" for number in range(4)), "loop"]
+    assert sorted(out.events) == sorted(event for name in names for event in some(name))
 
 
 @pytest.mark.parametrize(("level", "lines"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])

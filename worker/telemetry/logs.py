@@ -35,6 +35,7 @@ class Unbroken:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lines: deque[str] = deque()
+        self._awaited: asyncio.AbstractEventLoop | None = None
 
     def write(self, text: str) -> None:
         """Writes, if that is possible."""
@@ -47,12 +48,14 @@ class Unbroken:
             self._stream.flush()
 
     def info(self, line: str) -> None:
-        """Writes a line soon, or at once where no event loop runs."""
+        """Writes a line: at the end of the event loop's turn where one runs, else at once."""
         self._lines.append(line)
-        if len(self._lines) == 1 and (loop := _running_loop()) is not None:
-            loop.call_soon(self._write_lines)
-        elif len(self._lines) == 1:
+        loop = _running_loop()
+        if loop is None:
             self._write_lines()
+        elif loop is not self._awaited:
+            self._awaited = loop
+            loop.call_soon(self._turn_ends)
 
     def warning(self, line: str) -> None:
         """Writes a line at once."""
@@ -61,6 +64,10 @@ class Unbroken:
 
     debug = info
     error = critical = warning
+
+    def _turn_ends(self) -> None:
+        self._awaited = None
+        self._write_lines()
 
     def _write_lines(self) -> None:
         """From any thread: each line is taken by one of them."""
