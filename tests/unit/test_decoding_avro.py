@@ -380,6 +380,22 @@ def test_an_array_of_nullable_items_under_another_name_is_read(shop: Shop) -> No
     assert shop.passed(COMPLETED, writer) == WHOLE
 
 
+def test_an_item_that_is_null_is_undecodable_and_not_a_defect(shop: Shop) -> None:
+    writer = schema()
+    of_items = field(writer, "items")["type"]
+    of_items["items"] = ["null", of_items["items"]]
+    assert isinstance(shop.passed(COMPLETED | {"items": [*COMPLETED["items"], None]}, writer), Undecodable)
+
+
+def test_a_price_of_more_bytes_than_any_has_is_an_invalid_event(shop: Shop) -> None:
+    writer = schema()
+    field(item_record(writer), "unitPrice")["type"][1] = {"type": "bytes"}
+    item = COMPLETED["items"][0] | {"unitPrice": b"\x01" * 40}
+    assert isinstance(shop.passed(COMPLETED | {"items": [item]}, writer), InvalidEvent), "it is no decimal"
+    written = shop.write(COMPLETED, schema())
+    assert isinstance(shop.read(written.replace(b"\x06\x03\x0c\xdc", b"\x28" + b"\x01" * 20, 1)), InvalidEvent)
+
+
 def test_a_nested_record_that_is_named_before_it_is_used_is_read(shop: Shop) -> None:
     writer = schema()
     of_item = item_record(writer) | {"name": "Line"}

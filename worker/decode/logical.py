@@ -51,7 +51,7 @@ def understand(fields: dict[str, Any], logical: Logical) -> dict[str, Any]:
         fields["occurredAt"] //= 1000
     for name, scale in logical.scales:
         for item in fields["items"]:
-            if (digits := item.get(name)) is not None:
+            if isinstance(digits := item.get(name), bytes):
                 item[name] = _decimal(digits, scale)
     return fields
 
