@@ -21,7 +21,9 @@ from bench.marks import marks
 from bench.running import Run, measure
 from bench.servers import Servers, servers
 
-TITLES = f"{'':>16} {'events/s':>9} {'of ceiling':>10} {'µs/event':>9} {'librdkafka':>10} {'MiB':>5} {'at once':>7}"
+HEADINGS = ("", "events/s", "of ceiling", "µs/event", "librdkafka", "MiB", "at once", "machine")
+WIDTHS = (16, 9, 10, 9, 10, 5, 7, 8)
+TITLES = " ".join(f"{heading:>{width}}" for heading, width in zip(HEADINGS, WIDTHS, strict=True))
 
 
 def rounds(arms: list[Arm], made: Servers, given: argparse.Namespace, others: Path | None) -> dict[str, list[Run]]:
@@ -37,15 +39,16 @@ def rounds(arms: list[Arm], made: Servers, given: argparse.Namespace, others: Pa
 
 def middle(runs: list[Run]) -> Run:
     """The median of each figure; of memory the most."""
-    rate, cpu, library = (median(getattr(run, name) for run in runs) for name in ("rate", "cpu", "librdkafka"))
-    return Run(rate, cpu, library, max(run.memory for run in runs), max(run.at_once for run in runs))
+    figures = ("rate", "cpu", "librdkafka", "machine")
+    rate, cpu, library, machine = (median(getattr(run, name) for run in runs) for name in figures)
+    return Run(rate, cpu, library, max(run.memory for run in runs), max(run.at_once for run in runs), machine)
 
 
 def line(arm: Arm, runs: list[Run]) -> str:
     run = middle(runs)
     return (
         f"{arm.name:>16} {run.rate:>9,.0f} {run.rate / arm.ceiling:>10.0%} {run.cpu:>9,.0f} {run.librdkafka:>10,.0f} "
-        f"{run.memory:>5,.0f} {run.at_once:>7}"
+        f"{run.memory:>5,.0f} {run.at_once:>7} {run.machine:>8.0%}"
     )
 
 

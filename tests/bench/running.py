@@ -33,19 +33,24 @@ RIVALS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Events a second; CPU µs an event, in all and of the client library's threads; MiB at most; calls at once."""
+    """Events a second; CPU µs an event, in all and of the client library's threads; MiB at most; calls at once.
+
+    `machine`: the share of all cores that was busy meanwhile, with brokers, stubs and whatever else ran.
+    """
 
     rate: float
     cpu: float
     librdkafka: float
     memory: float
     at_once: int
+    machine: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
     calls: int
     cpu: dict[str, float]
+    machine: tuple[float, float]
     at: float
 
 
@@ -158,8 +163,15 @@ def between(rokt: Stub, pids: Sequence[int], events: int) -> Run:
     calls = last.calls - first.calls
     costs = {kind: (spent - first.cpu[kind]) / calls * 1e6 for kind, spent in last.cpu.items()}
     rate = calls / (last.at - first.at)
-    return Run(rate, sum(costs.values()), costs["librdkafka"], memory(pids), most)
+    busy, whole = (after - before for before, after in zip(first.machine, last.machine, strict=True))
+    return Run(rate, sum(costs.values()), costs["librdkafka"], memory(pids), most, busy / whole)
 
 
 def _look(rokt: Stub, pids: Sequence[int]) -> _Look:
-    return _Look(rokt.told()[0], cpu(pids), time.monotonic())
+    return _Look(rokt.told()[0], cpu(pids), _machine(), time.monotonic())
+
+
+def _machine() -> tuple[float, float]:
+    """Ticks of all cores since the start: those that were not idle, and all (proc(5), /proc/stat)."""
+    ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
