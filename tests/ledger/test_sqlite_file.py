@@ -59,7 +59,7 @@ def claiming(path: Path, owner: str, groups: int) -> subprocess.Popen[str]:
     )
 
 
-SQL = ("NOW", "LIVE", "PUBLISHED", "SETTLED", "RENEW", "RETIRE", "BUDGET", "KEEP_BUDGET")
+SQL = ("LIVE", "PUBLISHED", "SETTLED", "RENEW", "RETIRE", "BUDGET", "KEEP_BUDGET")
 STATEMENTS = {
     **{name: getattr(sqlite, name) for name in SQL},
     **{f"reading {n}": table.reading for n, table in enumerate(TABLES)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +31,10 @@ T = TypeVar("T")
 PATIENCE = 5
 
 
-NOW: Final = f"SELECT {NOW_MS}"
-LIVE: Final = "SELECT owner FROM owners WHERE until_ms > ?"
+LIVE: Final = (
+    "SELECT now, (SELECT json_group_array(owner) FROM owners WHERE until_ms > now) "  # noqa: S608
+    f"FROM (SELECT {NOW_MS} AS now)"
+)
 PUBLISHED: Final = (
     f"UPDATE calls SET published = 1, death = NULL, changed_at_ms = {NOW_MS} "  # noqa: S608
     "WHERE key IN (SELECT value FROM json_each(?)) AND status IS NOT NULL AND NOT published"
@@ -193,8 +196,8 @@ def _look(need: Touched, connection: sqlite3.Connection) -> Page:
 
 def _now(connection: sqlite3.Connection) -> tuple[int, frozenset[str]]:
     """The time, and who is alive at it."""
-    (now_ms,) = connection.execute(NOW).fetchone()
-    return now_ms, frozenset(owner for (owner,) in connection.execute(LIVE, (now_ms,)))
+    now_ms, owners = connection.execute(LIVE).fetchone()
+    return now_ms, frozenset(json.loads(owners))
 
 
 def _at_one_moment(do: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
