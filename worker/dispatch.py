@@ -32,6 +32,7 @@ GROUP = 250
 class _Errand(Struct, eq=False):
     work: Work
     assignment: Assignment
+    kind: Kind
 
 
 class Steps(Protocol):
@@ -128,7 +129,7 @@ class Dispatcher:
             if not self._repeating:
                 if (work := await self._decoded(assignment)) is None:
                     return
-                self._line_up(_Errand(work, assignment))
+                self._line_up(_Errand(work, assignment, kind_of(work.event)))
             elif not await self._read_again(assignment):
                 return
 
@@ -154,7 +155,7 @@ class Dispatcher:
             if work.record.offset in settled:
                 self._settled(work, assignment)
             else:
-                self._line_up(_Errand(work, assignment))
+                self._line_up(_Errand(work, assignment, kind_of(work.event)))
         return not assignment.stop.asked and not assignment.defective
 
     async def _decoded(self, assignment: Assignment) -> Work | None:
@@ -185,12 +186,12 @@ class Dispatcher:
     def _begin(self, place: Place[_Errand]) -> None:
         if not place.work.work.looks:
             place.work.work.waits_for = "its turn"
-        self._ready.add(place, _kind(place))
+        self._ready.add(place, place.work.kind)
 
     def _start_some(self) -> None:
         while (place := self._ready.begin()) is not None:
             if place.work.assignment.stop.asked:
-                self._ready.over(_kind(place))
+                self._ready.over(place.work.kind)
                 self._next(place)
             else:
                 self._start(place)
@@ -202,7 +203,7 @@ class Dispatcher:
 
     def _over(self, place: Place[_Errand], task: asyncio.Task[None]) -> None:
         place.work.assignment.tasks.discard(task)
-        self._ready.over(_kind(place))
+        self._ready.over(place.work.kind)
         self._start_some()
 
     async def _carry_out(self, place: Place[_Errand]) -> None:
@@ -269,10 +270,6 @@ class Dispatcher:
         work.waits_for = "a mended worker: it met a defect, see the log"
         self._meters.held.add((work.record.topic,))
         self._log.exception(names.LOG_HELD, **work.place, mend="a defect: its cart waits here until a restart")
-
-
-def _kind(place: Place[_Errand]) -> Kind:
-    return kind_of(place.work.work.event)
 
 
 def _tasks(assignments: Sequence[Assignment]) -> set[asyncio.Task[None]]:
