@@ -30,7 +30,6 @@ from worker.stream.takeover import Take, take_over
 from worker.telemetry import names
 
 GRACE_SECONDS = 1.0
-GATHER_SECONDS = 0.005
 LOOK_SECONDS = 0.5
 LOOK_AT_ENDS_SECONDS = 1.0
 UNKNOWN_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)  # noqa: SLF001 - its public name
@@ -135,7 +134,7 @@ class Consumption:
         self.turned_at = self._clock()
         records: dict[Partition, list[Record]] = defaultdict(list)
         ends: list[Message] = []
-        for message in self._read():
+        for message in self._client.consume(self._pace.batch, self._pace.poll_seconds):
             if (error := message.error()) is None:
                 record = from_message(message)
                 records[record.topic, record.partition].append(record)
@@ -151,17 +150,6 @@ class Consumption:
         self._regulate()
         self._look_at_ends()
         self._commits.when_due(self._client)
-
-    def _read(self) -> list[Message]:
-        """What comes: the first as soon as it is there, with what comes in a moment more. Many take as long as one."""
-        first = self._client.consume(1, self._pace.poll_seconds)
-        if not first or self._pace.batch == 1:
-            return first
-        assignment = self._assigned.get(_partition(first[0]))
-        others = self._client.consume(self._pace.batch - 1, min(GATHER_SECONDS, self._pace.poll_seconds))
-        if self._assigned.get(_partition(first[0])) is not assignment:
-            return others  # a rebalance came between, and the partition is read from elsewhere now
-        return first + others
 
     def drain(self) -> None:
         """Lets the events in hand finish, still answering the group, and commits them."""
