@@ -58,11 +58,12 @@ def room(kind: Kind, taken: Mapping[Kind, int], limit: int) -> int:
     Nobody's is what the others have, or what is kept for them. With all kinds: releases get at most half of a limit,
     releases and cancels three quarters, confirms five eighths.
     """
-    left = limit
-    for other, has in taken.items():
-        if other != kind:
-            left -= max(has, int(limit * KEPT[other]))
-    return max(left, int(limit * KEPT[kind]))
+    others = sum(max(has, _kept(other, limit)) for other, has in taken.items() if other != kind)
+    return max(limit - others, _kept(kind, limit))
+
+
+def _kept(kind: Kind, limit: int) -> int:
+    return int(limit * KEPT[kind])
 
 
 class Ready(Generic[T]):
@@ -70,11 +71,9 @@ class Ready(Generic[T]):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._nobodys = limit - sum(int(limit * share) for share in KEPT.values())
+        self._nobodys = limit - sum(_kept(kind, limit) for kind in BY_URGENCY)
         self._waiting: dict[Kind, deque[T]] = {kind: deque() for kind in BY_URGENCY}
         self._begun: dict[Kind, int] = dict.fromkeys(BY_URGENCY, 0)
-        self.begun = 0
-        """How many are begun."""
 
     def add(self, work: T, kind: Kind) -> None:
         """Puts one behind those of its kind."""
@@ -85,11 +84,14 @@ class Ready(Generic[T]):
         for kind, waiting in self._waiting.items():
             if waiting and (self.begun < self._nobodys or self._begun[kind] < room(kind, self._begun, self._limit)):
                 self._begun[kind] += 1
-                self.begun += 1
                 return waiting.popleft()
         return None
+
+    @property
+    def begun(self) -> int:
+        """How many are begun."""
+        return sum(self._begun.values())
 
     def over(self, kind: Kind) -> None:
         """One that was begun is no more."""
         self._begun[kind] -= 1
-        self.begun -= 1

@@ -39,10 +39,9 @@ def renamed(schema: dict[str, Any]) -> dict[str, Any]:
 
 def logical_of(event: Schema, item: Schema) -> Logical:
     """Of an event's record and its items', both whole and `renamed`."""
-    moments = {field["name"]: _meant(field["type"]) for field in event["fields"]}
-    prices = {field["name"]: _meant(field["type"]) for field in (item or {"fields": ()})["fields"]}
-    scales = {name: int(price.get("scale", 0)) for name, price in prices.items() if price.get(MEANT) == DECIMAL}
-    return Logical(moments.get("occurredAt", {}).get(MEANT) == MICROS, tuple(scales.items()))
+    moment, prices = _by_field(event).get("occurredAt", {}), _by_field(item) if item else {}
+    scales = [(name, int(price.get("scale", 0))) for name, price in prices.items() if price.get(MEANT) == DECIMAL]
+    return Logical(moment.get(MEANT) == MICROS, tuple(scales))
 
 
 def understand(fields: dict[str, Any], logical: Logical) -> dict[str, Any]:
@@ -60,6 +59,10 @@ def _decimal(digits: bytes, scale: int) -> Decimal:
     if len(digits) > DECIMAL_BYTES:
         return NO_PRICE
     return Decimal(int.from_bytes(digits, "big", signed=True)).scaleb(-scale)
+
+
+def _by_field(record: Schema) -> dict[str, Mapping[str, Any]]:
+    return {field["name"]: _meant(field["type"]) for field in record["fields"]}
 
 
 def _meant(schema: Schema) -> Mapping[str, Any]:

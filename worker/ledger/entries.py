@@ -221,8 +221,13 @@ def apart(requests: Sequence[Request]) -> tuple[list[str], Touched | None]:
 
     None: there are no others.
     """
-    marked = {request.key for request in requests if isinstance(request, Published) and request.settled_at_ms is None}
-    others = [r for r in requests if not (isinstance(r, Published) and r.settled_at_ms is None)]
+    marked: set[str] = set()
+    others: list[Request] = []
+    for request in requests:
+        if isinstance(request, Published) and request.settled_at_ms is None:
+            marked.add(request.key)
+        else:
+            others.append(request)
     if not others:
         return sorted(marked), None
     need = touched(others)

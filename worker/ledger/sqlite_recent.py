@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
-V = TypeVar("V")
 
 KEPT: Final = 4_096
 """Rows of a table, some megabytes in all; a call is settled long before so many others are begun."""

@@ -75,13 +75,13 @@ class Table(Generic[V]):
         """The rows of these ids that there are, and their places; what is `recent` is not read."""
         values: dict[str, V] = {}
         places: dict[str, int] = {}
-        unknown = wanted
-        if recent is not None:
-            known = recent.of(self.name)
-            unknown = [id_ for id_ in wanted if id_ not in known]
-            for id_ in wanted:
-                if id_ in known:
-                    values[id_], places[id_] = known[id_]
+        unknown: list[str] = []
+        known = recent.of(self.name) if recent is not None else {}
+        for id_ in wanted:
+            if id_ in known:
+                values[id_], places[id_] = known[id_]
+            else:
+                unknown.append(id_)
         if not unknown:
             return values, places
         [(found,)] = connection.execute(self.reading, (ids(unknown),))

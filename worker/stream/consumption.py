@@ -190,7 +190,7 @@ class Consumption:
 
     def _log_ended(self, message: Message) -> None:
         """Nothing comes any more for now; behind the records of the same turn."""
-        assignment = self._assigned.get(_partition(message))
+        assignment = self._assigned.get((str(message.topic()), int(message.partition() or 0)))
         offset = int(message.offset() or 0)
         if assignment is None or assignment.over:
             return
@@ -281,7 +281,3 @@ class Consumption:
         if self._clock() >= self._said.get(what, 0.0):
             self._said[what] = self._clock() + self._pace.repeat_seconds
             self._log.warning(event, topic=message.topic(), why=said(error))
-
-
-def _partition(message: Message) -> Partition:
-    return str(message.topic()), int(message.partition() or 0)

@@ -64,16 +64,16 @@ def _by_scope(spans: Iterable[ReadableSpan]) -> Iterable[tuple[InstrumentationSc
 
 
 def _resource(resource: Resource) -> bytes:
-    schema = _message(b"\x1a", resource.schema_url.encode()) if resource.schema_url else b""
+    schema = _text(b"\x1a", resource.schema_url)
     return _message(b"\x0a", _attributes(b"\x0a", resource.attributes)) + schema
 
 
 def _scope(scope: InstrumentationScope | None, spans: Iterable[ReadableSpan]) -> bytes:
     about, schema = b"", b""
     if scope is not None:
-        version = _message(b"\x12", scope.version.encode()) if scope.version else b""
-        about = _message(b"\x0a", scope.name.encode()) + version + _attributes(b"\x1a", scope.attributes)
-        schema = _message(b"\x1a", scope.schema_url.encode()) if scope.schema_url else b""
+        version = _text(b"\x12", scope.version)
+        about = _text(b"\x0a", scope.name) + version + _attributes(b"\x1a", scope.attributes)
+        schema = _text(b"\x1a", scope.schema_url)
     written = b"".join([_message(b"\x12", _span(span)) for span in spans])
     return _message(b"\x12", _message(b"\x0a", about) + written + schema)
 
@@ -82,13 +82,10 @@ def _span(span: ReadableSpan) -> bytes:
     context, parent = span.context, span.parent
     assert context is not None
     parts = [
-        b"\x0a\x10",
-        context.trace_id.to_bytes(16, "big"),
-        b"\x12\x08",
-        context.span_id.to_bytes(8, "big"),
+        _ids(context),
         _state(context.trace_state),
         b"" if parent is None else b"\x22\x08" + parent.span_id.to_bytes(8, "big"),
-        _message(b"\x2a", span.name.encode()),
+        _text(b"\x2a", span.name),
         KINDS[span.kind],
         _TIMES(0x39, span.start_time or 0, 0x41, span.end_time or 0),
         _attributes(b"\x4a", span.attributes),
@@ -104,29 +101,26 @@ def _span(span: ReadableSpan) -> bytes:
 
 
 def _event(event: Event) -> bytes:
-    name = _message(b"\x12", event.name.encode())
+    name = _text(b"\x12", event.name)
     dropped = _count(b"\x20", event.dropped_attributes)
     return b"\x09" + _FIXED64(event.timestamp) + name + _attributes(b"\x1a", event.attributes) + dropped
 
 
 def _link(link: Link) -> bytes:
-    ids = (
-        b"\x0a\x10" + link.context.trace_id.to_bytes(16, "big") + b"\x12\x08" + link.context.span_id.to_bytes(8, "big")
-    )
     dropped = _count(b"\x28", link.dropped_attributes)
-    return ids + _attributes(b"\x22", link.attributes) + dropped + b"\x35" + _flags(link.context)
+    return _ids(link.context) + _attributes(b"\x22", link.attributes) + dropped + b"\x35" + _flags(link.context)
 
 
 def _status(span: ReadableSpan) -> bytes:
-    described = span.status.description
-    return (_message(b"\x12", described.encode()) if described else b"") + _count(
-        b"\x18", span.status.status_code.value
-    )
+    return _text(b"\x12", span.status.description) + _count(b"\x18", span.status.status_code.value)
 
 
 def _state(state: TraceState | None) -> bytes:
-    text = ",".join([f"{key}={value}" for key, value in state.items()]) if state else ""
-    return _message(b"\x1a", text.encode()) if text else b""
+    return _text(b"\x1a", ",".join([f"{key}={value}" for key, value in state.items()]) if state else "")
+
+
+def _ids(context: SpanContext) -> bytes:
+    return b"\x0a\x10" + context.trace_id.to_bytes(16, "big") + b"\x12\x08" + context.span_id.to_bytes(8, "big")
 
 
 def _flags(of_parent: SpanContext | None) -> bytes:
@@ -169,6 +163,11 @@ def _message(tag: bytes, body: bytes) -> bytes:
     """A field with a length."""
     size = len(body)
     return tag + (SHORT[size] if size < 128 else varint(size)) + body
+
+
+def _text(tag: bytes, text: str | None) -> bytes:
+    """A field with a text, which is absent when it is empty."""
+    return _message(tag, text.encode()) if text else b""
 
 
 def _count(tag: bytes, number: int) -> bytes:
