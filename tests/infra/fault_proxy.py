@@ -11,6 +11,7 @@ import ssl
 import struct
 import threading
 import time
+from collections import deque
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,14 +38,22 @@ RIGHT = "right"
 SWITCH_SECONDS = 10.0
 # Of the event loop, from the connection that is taken to the task that serves it.
 STEPS_TO_SERVE = 5
+# How often it notes that it was there to see what came; what it took up in between may have come at any moment of it.
+LOOK_SECONDS = 0.01
+LOOKS = 3
 # Linger on, for no time: closing sends a reset.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One request that came: when, for what; once it was answered: when and how. Monotonic seconds."""
+    """One request that came: when, for what; once it was answered: when and how. Monotonic seconds.
 
+    It was taken up `at` some moment, and came after `since`: a busy machine takes up later, and at once, what came
+    evenly.
+    """
+
+    since: float
     at: float
     path: str
     answered_at: float | None = None
@@ -65,12 +74,14 @@ class FaultProxy:
         self.url = f"{'https' if certificates else 'http'}://{HOST}:{self.port}"
         self._requests: list[Request] = []
         self._connections: list[float] = []
+        self._looks = deque([time.monotonic()], LOOKS)
         self._fault: Fault = Refusing()
         self._listener: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault proxy", daemon=True)
         self._thread.start()
+        self._loop.call_soon_threadsafe(self._look)
         self.order(Passing())
 
     def order(self, fault: Fault) -> None:
@@ -102,6 +113,10 @@ class FaultProxy:
                 listener = socket.create_server((HOST, self.port), backlog=512)
                 self._listener = await asyncio.start_server(self._serve, sock=listener)
 
+    def _look(self) -> None:
+        self._looks.append(time.monotonic())
+        self._loop.call_later(LOOK_SECONDS, self._look)
+
     async def _hang_up(self) -> None:
         if self._listener is not None:
             for taking in self._listener.sockets:  # a closed server leaves whom it is just taking open
@@ -129,7 +144,7 @@ class FaultProxy:
                 await writer.start_tls(self._certificates[self._presented()])
             while True:
                 message = await _read(reader)
-                request = Request(time.monotonic(), message.second_word)
+                request = Request(self._looks[0], time.monotonic(), message.second_word)
                 self._requests.append(request)
                 await self._answer(message, request, server, reader, writer)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, _Over):

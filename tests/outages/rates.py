@@ -13,6 +13,13 @@ def most_in_a_second(times: Sequence[float]) -> int:
     return max((bisect_left(times, at + WINDOW_SECONDS) - n for n, at in enumerate(times)), default=0)
 
 
+def surely_in_a_second(times: Sequence[tuple[float, float]]) -> int:
+    """The same where it is only known between which two times each came, both of them sorted: the least it can be."""
+    since, until = [first for first, _ in times], [last for _, last in times]
+    most = (bisect_left(until, at + WINDOW_SECONDS) - bisect_left(since, at) for at in since)
+    return max(0, max(most, default=0))
+
+
 def between(times: Sequence[float], begin: float, end: float) -> Sequence[float]:
     """Those from `begin` up to `end`."""
     return times[bisect_left(times, begin) : bisect_left(times, end)]

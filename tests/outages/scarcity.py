@@ -11,7 +11,7 @@ from infra.brokers import Broker, Kind
 from infra.events import abandoned, cancelled, completed, reservation
 from infra.worker import until
 from outages.figures import Figures
-from outages.rates import most_in_a_second, rate, seconds_until
+from outages.rates import most_in_a_second, rate, seconds_until, surely_in_a_second
 from outages.stage import LONG, RECOVERY_SECONDS, Stage, staged
 
 ALLOWED = 100
@@ -139,8 +139,10 @@ def a_fleet_with_a_cap(broker: Broker, folder: Path, name: str) -> Figures:
         for member in stage.fleet.members():
             stage.fleet.leave(member)
         assert set(stage.fleet.left()) == {0}
-        times = [attempt.at for attempt in stage.attempts()]
-        notes = {"most in a second": float(most_in_a_second(times)), "cap": float(CAP)}
+        requests = stage.proxy.requests()
+        times = [request.at for request in requests]
+        surely = surely_in_a_second([(request.since, request.at) for request in requests])
+        notes = {"surely in a second": float(surely), "seen": float(most_in_a_second(times)), "cap": float(CAP)}
         return stage.figures(name, (began, end), rate_after=rate(times, began, end), notes=notes)
 
 
