@@ -18,6 +18,7 @@ from worker.calling import Calling
 from worker.decode.decoder import Decoder
 from worker.dispatch import Dispatcher
 from worker.gate.gate import Gate
+from worker.gate.lateness import Lateness
 from worker.gate.quota import Quota, Slots
 from worker.ledger.ledger import Ledger
 from worker.looking import Looking
@@ -175,7 +176,8 @@ def _quota(settings: Settings, ledger: Ledger, ready: Callable[[], None]) -> Quo
 
 
 def _gate(settings: Settings, quota: Slots | None, log: FilteringBoundLogger) -> Gate:
-    return Gate(terms.of_gate(settings), clock=time.monotonic, notify=teller(log), quota=quota)
+    late = Lateness(time.monotonic)
+    return Gate(terms.of_gate(settings), clock=time.monotonic, notify=teller(log), quota=quota, late=late)
 
 
 def consuming(

@@ -168,3 +168,30 @@ def test_the_first_pressure_gives_back_what_the_last_doubling_overshot() -> None
     for at in (0.3, *[0.4] * ENOUGH_ANSWERS):
         answer(limit, at, good=False)
     assert limit.value == before // 2
+
+
+def unknown(limit: Limit, now: float) -> None:
+    """A success of which it is not known how long Rokt took."""
+    limit.heard(now, sent_at=now - LATENCY, took=None, pressure=False, reached=True)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_successes_whose_time_is_not_known_let_it_grow(begun: bool) -> None:
+    limit = Limit(CEILING)
+    if begun:
+        crowd(limit, steady(LATENCY), seconds=1.0, most_under_way=10)
+    before = limit.value
+    for n in range(20_000):
+        unknown(limit, 2.0 + n * 0.001)
+    assert limit.value == CEILING > before
+
+
+def test_a_look_at_the_latency_that_shows_none_leaves_it_as_it_was() -> None:
+    limit, now = grown(), 5.0
+    values = set()
+    while now < 200.0:
+        now += 0.001
+        unknown(limit, now)
+        values.add(limit.value)
+    assert values == {CEILING, CEILING // 2}
+    assert limit.value == CEILING

@@ -44,7 +44,10 @@ class GateState:
 
 
 class Gate:
-    """`clock` is monotonic seconds; `notify` hears of what changes for all calls; `quota` is the fleet's rate."""
+    """`clock` is monotonic seconds; `notify` hears of what changes for all calls; `quota` is the fleet's rate.
+
+    `late`: how late the event loop has been in all, in seconds (worker/gate/lateness.py).
+    """
 
     def __init__(
         self,
@@ -53,10 +56,12 @@ class Gate:
         clock: Callable[[], float],
         notify: Callable[[Notice], None],
         quota: Slots | None = None,
+        late: Callable[[], float] = float,
     ) -> None:
         self._rules = rules
         self._clock = clock
         self._notify = notify
+        self._late = late
         self._traffic = Traffic(rules)
         self._rates = Rates(quota)
         self._ready: dict[Turn, asyncio.Future[None]] = {}
@@ -153,6 +158,7 @@ class Gate:
         """An attempt is over; what it tells is in `turn.answer`, None where it was not made."""
         now = self._clock()
         self._under_way -= 1
+        turn.own_seconds = self._late() - turn.late_at
         self._traffic.roads[turn.operation].ended(turn)
         for notice in (*self._rates.hear(turn, now), *self._traffic.hear(turn, now, self._admitted)):
             self._tell(notice, now)
@@ -202,6 +208,7 @@ class Gate:
         if (circuit := self._traffic.shut_for(turn.operation)) is not None:
             circuit.set_out(turn)
             self._probe_at = now + self._rules.probe.initial_seconds
+        turn.late_at = self._late()
         road.goes(turn, now)
         self._rates.goes(now)
         if (ready := self._ready.get(turn)) is not None and not ready.done():

@@ -4,6 +4,8 @@ In the manner of Vector's adaptive concurrency: once a round trip one more, wher
 is at or under its average; a tenth less when the server shows pressure or the latency jumps. It differs where its rules
 would let one bad cart, or our own busy process, starve all other carts:
 
+- What an answer waited for this process is no latency, and is taken off before. Where that was most of its time, all
+  that is known is that it came: else a process that falls behind would allow itself less, and fall behind further.
 - It begins as TCP does, one more for every success while the limit is reached, which doubles it each round trip, until
   the first pressure; what it overshot in that last round trip is given back by halving.
 - Pressure counts when a tenth of the answers show it. One cart that fails for ever, or one answer in a hundred, says
@@ -125,7 +127,7 @@ class Limit:
         self._round, self._latency, self._dip = Round(), None, None
 
     def heard(self, now: float, *, sent_at: float, took: float | None, pressure: bool, reached: bool) -> None:
-        """An answer came. `took`: seconds, of a success. `pressure`: 429, 5xx or no answer in time.
+        """An answer came. `pressure`: 429, 5xx or no answer in time. `took`: seconds, of a success, where it is known.
 
         `reached`: so many were under way when it went that no other could have gone.
         """
@@ -139,8 +141,8 @@ class Limit:
             this.successes += 1
             this.seconds += took
             this.squares += took * took
-            if self._slow_start and reached:
-                self._more()
+        if self._slow_start and reached and not pressure:
+            self._more()
         if now >= this.ends_at and this.answers >= min(ENOUGH_ANSWERS, self.value):
             self._consider(now, this)
 
@@ -169,8 +171,14 @@ class Limit:
         pressed = this.pressed >= PRESSED_SHARE * this.answers and (this.pressed > 1 or not this.successes)
         if pressed or (known and mean is not None and known.jumped_to(mean, this.error)):
             self._less()
-        elif known and mean is not None and not self._slow_start and mean <= SAME * known.mean:
-            self.value = min(self._ceiling, self.value + (mean <= QUEUE * known.least + this.error))
+        elif not self._slow_start and self._bears_more(this, known, mean):
+            self.value = min(self._ceiling, self.value + 1)
+
+    def _bears_more(self, this: Round, known: Latency | None, mean: float | None) -> bool:
+        """Whether nothing speaks against one more."""
+        if known is None or mean is None:
+            return this.pressed < this.answers
+        return mean <= SAME * known.mean and mean <= QUEUE * known.least + this.error
 
     def _less(self) -> None:
         if self._slow_start:
@@ -187,7 +195,7 @@ class Limit:
         self._since = now
 
     def _end_dip(self, dip: Dip, known: Latency, mean: float | None, now: float) -> None:
-        self._dip, self.value = None, dip.value
+        self._dip, self.value, known.least_at = None, dip.value, now
         if mean is not None:
-            known.least, known.least_at = mean, now
+            known.least = mean
             self.value = max(1, min(dip.value, ceil(QUEUE * dip.value * mean / dip.seconds)))

@@ -18,6 +18,8 @@ from worker.retry import Backoff
 START: Final = 10
 SLOW_SECONDS: Final = 1.0
 SLOW_TIMES: Final = 4.0
+OWN_TIMES: Final = 2.0
+"""Of an answer that did not take Rokt so many times what it waited for this process, the time says nothing."""
 
 
 class Road:
@@ -76,8 +78,9 @@ class Road:
             self._failures.begin_again()
             self.limit.begin_again(now)
             return self.circuit.close(now)
-        took = now - turn.sent_at
-        self.limit.heard(now, sent_at=turn.sent_at, took=took, pressure=False, reached=turn.reached)
+        took = now - turn.sent_at - turn.own_seconds
+        known = took > OWN_TIMES * turn.own_seconds
+        self.limit.heard(now, sent_at=turn.sent_at, took=took if known else None, pressure=False, reached=turn.reached)
         return None
 
     def failed(self, turn: Turn, now: float, admitted: int, why: str) -> Notice | None:

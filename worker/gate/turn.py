@@ -20,9 +20,10 @@ class Turn(Struct, eq=False):
     that of its first attempt, `refused_at` how many had been when a refusal of its credentials was heard. `failures`
     are those in a row while others succeeded, or nothing was known of any, since `failing_since` (monotonic seconds);
     `strikes` those of them between which another call set out and was taken, the last of them when `struck_at` attempts
-    had been admitted. `tried` is the opening of a circuit
-    in which it was the canary. `held_by` is why it could not go at once, None where it could. `news`: its answer is not
-    one of many refusals for the same excess of calls; `throttled_at` is when its last 429 came.
+    had been admitted. `tried` is the opening of a circuit in which it was the canary. `late_at` is how late the event
+    loop had been in all by `sent_at`, `own_seconds` how much it was from then to the answer. `held_by` is why it could
+    not go at once, None where it could. `news`: its answer is not one of many refusals for the same excess of calls;
+    `throttled_at` is when its last 429 came.
     """
 
     operation: Operation
@@ -32,6 +33,8 @@ class Turn(Struct, eq=False):
     came_at: float = 0.0
     held_by: Cause | None = None
     sent_at: float = 0.0
+    late_at: float = 0.0
+    own_seconds: float = 0.0
     reached: bool = False
     answer: Answer | None = None
     standing: Standing = NOTHING_SPECIAL
