@@ -11,6 +11,8 @@ def varint(number: int) -> bytes:
     """A number that is not negative."""
     if number < 128:
         return SHORT[number]
+    if number < 128 * 128:
+        return bytes((number & 127 | 128, number >> 7))
     written = bytearray()
     while number > 127:
         written.append(number & 127 | 128)

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from msgspec.structs import replace as changed
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import INVALID_SPAN, StatusCode
@@ -34,6 +35,7 @@ from worker.rokt.exchange import Response, Target
 from worker.rokt.placements import Placements, PlacementsRequest
 from worker.rokt.said import Complaint, Said
 from worker.rokt.transport import HttpTransport
+from worker.telemetry.export import Provider
 from worker.telemetry.tracing import Tracing, span_id, trace_id
 
 CANARY = "canary-7f3a"
@@ -220,7 +222,7 @@ async def rokt(
     server.port = listening.sockets[0].getsockname()[1]
     base = f"{scheme or ('https' if server_tls else 'http')}://{host}:{port or server.port}"
     exporter = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
+    provider = Provider(Resource({}), {}, records=True)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     settings: dict[str, Any] = {
         "urls": {
@@ -857,7 +859,7 @@ def attempt_over(transport: Canned, call: Call = CALL) -> Answer:
     """An attempt over a transport of which the interface is all that is known."""
     urls: dict[Endpoint, str] = {"confirm": "https://rokt.example/v1/Cart/confirm"}
     access = Access(urls, "key-1", "tag-1", None, "bare", TIMEOUTS, 100_000, 300.0)
-    provider = TracerProvider(shutdown_on_exit=False)
+    provider = Provider(Resource({}), {}, records=True)
     client = RoktClient(
         transport, access, Tracing(provider.get_tracer("t"), group="g", link_producer=False), lambda: NOW
     )

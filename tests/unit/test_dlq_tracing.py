@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from worker.record import Headers
+from worker.telemetry.export import Provider
 from worker.telemetry.tracing import Source, Tracing, ended
 
 SHOP, FAILED = ("1" * 32, "2" * 16), ("3" * 32, "4" * 16)
@@ -32,7 +33,7 @@ def traceparent(ids: Ids) -> Headers:
 def test_the_span_has_the_shops_context_and_a_link_to_the_failing_attempt(
     link_producer: bool, headers: Headers, failing: Headers, parent: Ids | None, linked: list[Ids]
 ) -> None:
-    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    exporter, provider = InMemorySpanExporter(), Provider(Resource({}), {}, records=True)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracing = Tracing(provider.get_tracer("test"), group="ours", link_producer=link_producer)
     with ended(tracing.process(Source("orders", 0, 1, headers, 5, failing))):

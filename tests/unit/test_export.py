@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 import pytest
-from opentelemetry.sdk.resources import SERVICE_NAME
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from worker.errors import SettingsError
 from worker.telemetry.export import (
+    Provider,
     Sent,
     _Batches,
     _Counted,
@@ -64,6 +65,8 @@ def test_spans_that_go_nowhere_carry_the_trace_and_the_flags_that_recorded_ones_
     producer = f"00-{TRACE}-2222222222222222-{flags}" if flags else None
     carried = traceparents(tracer_provider({}), producer, link=link)
     recorded = traceparents(TracerProvider(shutdown_on_exit=False), producer, link=link)
+    ours = traceparents(Provider(Resource({}), {}, records=True), producer, link=link)
+    assert [flags for _, _, _, flags in ours] == [flags for _, _, _, flags in carried]
     begins = producer is None or link
     assert len({trace for _, trace, _, _ in carried}) == 1
     assert (carried[0][1] == TRACE) != begins

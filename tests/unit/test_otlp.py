@@ -13,14 +13,15 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from worker.telemetry.otlp import encoded
+from worker.telemetry.otlp import OF_FEW_VALUES, encoded
 
 TEXT = st.text(max_size=200)
 INT64 = st.integers(-(2**63), 2**63 - 1)
 NANOSECONDS = st.integers(0, 2**63)
 PLAIN = TEXT | INT64 | st.booleans() | st.floats(allow_nan=False)
 LISTS = st.lists(TEXT, max_size=3).map(tuple) | st.lists(INT64, max_size=3).map(tuple)
-ATTRIBUTES = st.dictionaries(st.text(min_size=1, max_size=20), PLAIN | LISTS, max_size=5)
+KEYS = st.text(min_size=1, max_size=20) | st.sampled_from(sorted(OF_FEW_VALUES))
+ATTRIBUTES = st.dictionaries(KEYS, PLAIN | LISTS, max_size=5)
 STATES = st.sampled_from([TraceState(), TraceState([("vendor", "one"), ("other", "two")])])
 CONTEXTS = st.builds(
     SpanContext,

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, cast
 import pytest
 import structlog
 from msgspec.structs import replace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -22,6 +22,7 @@ from worker.retry import Backoff
 from worker.rokt.answers import Accepted, Answer, Failed, Refused, Throttled
 from worker.stopping import Stop
 from worker.surroundings import Surroundings
+from worker.telemetry.export import Provider
 from worker.telemetry.meters import Count, Counter, Timer
 from worker.telemetry.tracing import Source, Tracing
 from worker.verdict import Death
@@ -39,7 +40,7 @@ class Told:
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
         self._exporter = InMemorySpanExporter()
-        provider = TracerProvider(shutdown_on_exit=False)
+        provider = Provider(Resource({}), {}, records=True)
         provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         self.tracing = Tracing(provider.get_tracer("test"), group="g", link_producer=False)
         log = structlog.wrap_logger(None, [self._keep], structlog.make_filtering_bound_logger(10))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -18,6 +19,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
+from worker.telemetry.export import Provider
 from worker.telemetry.tracing import Source, Tracing, ended, failed, linked, span_id, trace_id
 
 TRACE, SPAN = "11111111111111111111111111111111", "2222222222222222"
@@ -30,7 +32,7 @@ Headers = tuple[tuple[str, bytes | None], ...]
 class Traced:
     def __init__(self, *, link: bool = False) -> None:
         self._exporter = InMemorySpanExporter()
-        self.provider = TracerProvider(shutdown_on_exit=False)
+        self.provider = Provider(Resource({}), {}, records=True)
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         self.tracing = Tracing(self.provider.get_tracer("test"), group="rokt-worker", link_producer=link)
 

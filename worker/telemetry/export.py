@@ -17,26 +17,18 @@ from importlib.metadata import PackageNotFoundError, version
 from math import inf
 from typing import Final, Literal
 
-from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SynchronousMultiSpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.sdk.trace.sampling import Decision, Sampler
-from opentelemetry.trace import (
-    NonRecordingSpan,
-    NoOpTracer,
-    Span,
-    SpanContext,
-    TraceFlags,
-    Tracer,
-    get_current_span,
-)
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Tracer
+from opentelemetry.util.types import Attributes
 
 from worker.errors import SettingsError
 from worker.telemetry.meters import Labels
+from worker.telemetry.recording import Origin, RecordingTracer
 
 Signal = Literal["TRACES", "METRICS"]
 
@@ -49,7 +41,11 @@ KINDS: Final[Mapping[Signal, tuple[str, ...]]] = {
     "TRACES": ("otlp", "console", "none"),
     "METRICS": ("otlp", "console", "prometheus", "none"),
 }
-RANDOM: Final = 0x02  # Trace Context level 2, section 3.2.2.5.2: the trace's id was drawn at random
+SAMPLER: Final = "OTEL_TRACES_SAMPLER"
+SAMPLERS: Final = frozenset(
+    ["", *(basis + name for basis in ("", "parentbased_") for name in ("always_on", "always_off", "traceidratio"))]
+)
+INTERNAL_METRICS: Final = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
 
 
 class Sent:
@@ -86,8 +82,8 @@ def tracer_provider(
     with _wrong(environ):
         exporters = [_spans_to(name, environ) for name in asked]
         if not exporters:
-            return Nowhere(resource=about, shutdown_on_exit=False)
-        provider = TracerProvider(resource=about, shutdown_on_exit=False)
+            return Provider(about, environ, records=False)
+        provider = Provider(about, environ, records=True)
         for exporter in exporters:
             provider.add_span_processor(_Batches(exporter, sent or Sent()))
         return provider
@@ -188,28 +184,38 @@ class _Counted(SpanExporter):
         return self._to.force_flush(timeout_millis)
 
 
-class Nowhere(TracerProvider):
-    """Spans that nobody will see."""
+class Provider(TracerProvider):
+    """The SDK's, with spans as recorded here (worker/telemetry/recording.py) unless it is asked for more than they do.
 
-    def get_tracer(self, *_: object, **__: object) -> Tracer:
-        return _Unrecorded(self.sampler, self.id_generator)
+    `records`: whether anybody will see them.
+    """
+
+    def __init__(self, about: Resource, environ: Mapping[str, str], *, records: bool) -> None:
+        self._ends = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
+        self._records = records
+        self._asks_more = records and _asks_more(environ)
+        super().__init__(resource=about, active_span_processor=self._ends, shutdown_on_exit=False)
+
+    def get_tracer(
+        self,
+        instrumenting_module_name: str,
+        instrumenting_library_version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Attributes | None = None,
+    ) -> Tracer:
+        """See `TracerProvider.get_tracer`."""
+        named = (instrumenting_module_name, instrumenting_library_version, schema_url, attributes)
+        if self._asks_more:
+            return super().get_tracer(*named)
+        origin = Origin(self.id_generator, self.resource, InstrumentationScope(*named), self._ends.on_end)
+        return RecordingTracer(self.sampler, self.id_generator, origin if self._records else None)
 
 
-class _Unrecorded(NoOpTracer):
-    """Spans that carry a trace on and keep nothing. The sampled flag is the sampler's, as if they went somewhere."""
-
-    def __init__(self, sampler: Sampler, ids: IdGenerator) -> None:
-        self._sampler = sampler
-        self._ids = ids
-
-    def start_span(self, name: str, context: Context | None = None, *_: object, **__: object) -> Span:
-        above = get_current_span(context).get_span_context()
-        trace_id = above.trace_id if above.is_valid else self._ids.generate_trace_id()
-        random = above.trace_flags & RANDOM if above.is_valid else RANDOM
-        decided = self._sampler.should_sample(context, trace_id, name)
-        sampled = TraceFlags.SAMPLED if decided.decision is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT
-        flags = TraceFlags(sampled | random)
-        return NonRecordingSpan(SpanContext(trace_id, self._ids.generate_span_id(), False, flags, decided.trace_state))
+def _asks_more(environ: Mapping[str, str]) -> bool:
+    """Limits on what a span holds, a sampler that is not the SDK's, or figures of what the SDK does."""
+    limits = [name for name, value in environ.items() if name.startswith("OTEL_") and name.endswith("_LIMIT") and value]
+    sampler = environ.get(SAMPLER, "").strip().lower()
+    return bool(limits) or sampler not in SAMPLERS or bool(environ.get(INTERNAL_METRICS))
 
 
 def exporters_asked(environ: Mapping[str, str], signal: Signal = "TRACES") -> list[str]:

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceState
 
+from worker.telemetry import names
 from worker.varint import SHORT, varint
 
 KINDS: Final = {
@@ -28,6 +29,30 @@ KINDS: Final = {
     SpanKind.PRODUCER: b"\x30\x04",
     SpanKind.CONSUMER: b"\x30\x05",
 }
+LITTLE: Final = 128 - 4
+OF_FEW_VALUES: Final = frozenset(
+    [
+        names.MESSAGING_SYSTEM,
+        names.MESSAGING_OPERATION_NAME,
+        names.MESSAGING_OPERATION_TYPE,
+        names.MESSAGING_DESTINATION,
+        names.MESSAGING_GROUP,
+        names.MESSAGING_PARTITION,
+        names.HTTP_METHOD,
+        names.HTTP_STATUS,
+        names.HTTP_RESEND_COUNT,
+        names.SERVER_ADDRESS,
+        names.SERVER_PORT,
+        names.URL_FULL,
+        names.URL_TEMPLATE,
+        names.EVENT_TYPE,
+        names.ROKT_OPERATION,
+        names.ROKT_STATUS,
+        names.ROKT_FATE,
+        names.WAIT_CAUSE,
+    ]
+)
+"""Attributes of which a pair is written once, and copied then."""
 LOCAL_PARENT: Final = 0x100
 REMOTE_PARENT: Final = 0x300
 _TIMES: Final = struct.Struct("<BQBQ").pack
@@ -94,7 +119,7 @@ def _span(span: ReadableSpan) -> bytes:
         _count(b"\x60", span.dropped_events),
         *[_message(b"\x6a", _link(link)) for link in span.links],
         _count(b"\x70", span.dropped_links),
-        _message(b"\x7a", _status(span)),
+        b"\x7a\x00" if span.status.is_unset else _message(b"\x7a", _status(span)),
         b"\x85\x01" + _flags(parent),
     ]
     return b"".join(parts)
@@ -130,7 +155,23 @@ def _flags(of_parent: SpanContext | None) -> bytes:
 def _attributes(tag: bytes, attributes: Mapping[str, Any] | None) -> bytes:
     if not attributes:
         return b""
-    return b"".join([_message(tag, _key(key) + _message(b"\x12", _value(value))) for key, value in _copied(attributes)])
+    pairs = [
+        _known(tag, name, value) if name in OF_FEW_VALUES else _pair(tag, name, value)
+        for name, value in _copied(attributes)
+    ]
+    return b"".join(pairs)
+
+
+def _pair(tag: bytes, name: str, value: object) -> bytes:
+    """A field with a KeyValue. Raises TypeError."""
+    key = _key(name)
+    if type(value) is str and len(text := value.encode()) < LITTLE - len(key):  # nearly all: each size is one byte
+        size = len(text)
+        return b"".join((tag, SHORT[len(key) + size + 4], key, b"\x12", SHORT[size + 2], b"\x0a", SHORT[size], text))
+    return _message(tag, key + _message(b"\x12", _value(value)))
+
+
+_known = lru_cache(maxsize=1_000, typed=True)(_pair)
 
 
 def _copied(attributes: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:

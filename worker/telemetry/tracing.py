@@ -9,7 +9,7 @@ what is written to Kafka, as it came, and never to Rokt: what the shop's service
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from types import TracebackType
@@ -35,6 +35,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from worker.record import Headers
 from worker.telemetry import names
 from worker.telemetry.names import Cause
+from worker.telemetry.recording import Recording
 
 Attribute = str | int | bool
 
@@ -122,33 +123,21 @@ class Tracing:
         if unrecorded := _below_unrecorded(parent):
             return ended(unrecorded)
         name, server = _server(url)
-        return ended(
-            self._tracer.start_span(
-                name,
-                context=set_span_in_context(parent),
-                kind=SpanKind.CLIENT,
-                attributes={**server, names.HTTP_RESEND_COUNT: resend_count, **attributes},
-            )
-        )
+        marks = {**server, names.HTTP_RESEND_COUNT: resend_count, **attributes}
+        return ended(self._below(parent, name, SpanKind.CLIENT, marks))
 
     def send(self, parent: Span, topic: str, about: Span | None = None) -> AbstractContextManager[Span]:
         """The PRODUCER span of one record written; linked to the span that it is `about`, if that is another."""
         if unrecorded := _below_unrecorded(parent):
             return ended(unrecorded)
-        return ended(
-            self._tracer.start_span(
-                f"send {topic}",
-                context=set_span_in_context(parent),
-                kind=SpanKind.PRODUCER,
-                attributes={
-                    names.MESSAGING_SYSTEM: "kafka",
-                    names.MESSAGING_OPERATION_NAME: "send",
-                    names.MESSAGING_OPERATION_TYPE: "send",
-                    names.MESSAGING_DESTINATION: topic,
-                },
-                links=[] if about is None or about is parent else [Link(about.get_span_context())],
-            )
-        )
+        marks: dict[str, Attribute] = {
+            names.MESSAGING_SYSTEM: "kafka",
+            names.MESSAGING_OPERATION_NAME: "send",
+            names.MESSAGING_OPERATION_TYPE: "send",
+            names.MESSAGING_DESTINATION: topic,
+        }
+        links = () if about is None or about is parent else (Link(about.get_span_context()),)
+        return ended(self._below(parent, f"send {topic}", SpanKind.PRODUCER, marks, links))
 
     def http_headers(self, span: Span) -> dict[str, str]:
         """The trace context of a span as HTTP headers."""
@@ -169,6 +158,15 @@ class Tracing:
         baggage = next((value for name, value in reversed(headers) if name == _BAGGAGE), None)
         ours = self.kafka_headers(span)
         return (*ours, (_BAGGAGE, baggage)) if baggage and len(baggage) <= _BAGGAGE_BYTES else ours
+
+    def _below(
+        self, parent: Span, name: str, kind: SpanKind, attributes: dict[str, Attribute], links: Sequence[Link] = ()
+    ) -> Span:
+        """A span below another, which may be anybody's."""
+        if type(parent) is Recording:
+            return parent.child(name, kind, attributes, links)
+        context = set_span_in_context(parent)
+        return self._tracer.start_span(name, context=context, kind=kind, attributes=attributes, links=links)
 
     def _extract(self, headers: Headers) -> Context:
         carrier = {name: text for name in _FIELDS if (text := _last(headers, name)) is not None}
