@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 SHORT: Final = tuple(bytes([number]) for number in range(128))
@@ -9,13 +10,14 @@ SHORT: Final = tuple(bytes([number]) for number in range(128))
 
 def varint(number: int) -> bytes:
     """A number that is not negative."""
-    if number < 128:
+    if number < 1 << 7:
         return SHORT[number]
-    if number < 128 * 128:
+    if number < 1 << 14:
         return bytes((number & 127 | 128, number >> 7))
-    written = bytearray()
-    while number > 127:
-        written.append(number & 127 | 128)
-        number >>= 7
-    written.append(number)
-    return bytes(written)
+    return bytes((number & 127 | 128, number >> 7 & 127 | 128)) + _upper(number >> 14)
+
+
+@lru_cache(maxsize=256)
+def _upper(number: int) -> bytes:
+    """What is the same of many: most large numbers are moments, and those of some seconds share it."""
+    return varint(number)

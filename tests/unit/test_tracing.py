@@ -249,17 +249,27 @@ def test_the_trace_of_a_span_is_32_hex_digits() -> None:
         assert trace_id(span) == TRACE
 
 
-def test_a_trace_that_nobody_samples_still_travels() -> None:
-    provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+def unsampled(kind: type[TracerProvider]) -> TracerProvider:
+    """The SDK's, or ours; none of its spans is recorded."""
+    provider = Provider(Resource({}), {}, records=True) if kind is Provider else kind(shutdown_on_exit=False)
+    provider.sampler = ALWAYS_OFF
+    return provider
+
+
+@pytest.mark.parametrize("kind", [TracerProvider, Provider])
+def test_a_trace_that_nobody_samples_still_travels(kind: type[TracerProvider]) -> None:
+    provider = unsampled(kind)
     tracing = Tracing(provider.get_tracer("test"), group="g", link_producer=False)
     with ended(tracing.process(Source("orders", 0, 0, (("traceparent", PARENT),), 1))) as span:
         assert trace_id(span) == TRACE
-        assert tracing.http_headers(span)["traceparent"].split("-")[1] == TRACE
+        assert tracing.http_headers(span)["traceparent"] == f"00-{TRACE}-{span_id(span)}-00"
+        assert span_id(span) == f"{span.get_span_context().span_id:016x}" != SPAN
     provider.shutdown()
 
 
-def test_below_a_span_that_is_not_recorded_none_is_but_each_has_an_id_of_its_own() -> None:
-    provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+@pytest.mark.parametrize("kind", [TracerProvider, Provider])
+def test_below_a_span_that_is_not_recorded_none_is_but_each_has_an_id_of_its_own(kind: type[TracerProvider]) -> None:
+    provider = unsampled(kind)
     tracing = Tracing(provider.get_tracer("test"), group="g", link_producer=False)
     headers = (("traceparent", PARENT), ("tracestate", b"vendor=1"))
     with (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from worker.varint import varint
+from worker.varint import SHORT, varint
 
 Write = Callable[[Any], bytes]
 
@@ -47,7 +47,8 @@ def _long(number: int) -> bytes:
 
 def _string(text: str) -> bytes:
     written = text.encode()
-    return _long(len(written)) + written
+    size = len(written)
+    return (SHORT[size << 1] if size < 64 else varint(size << 1)) + written
 
 
 def _boolean(value: bool) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from time import time_ns
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
@@ -20,7 +20,6 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     Link,
-    NonRecordingSpan,
     NoOpTracer,
     Span,
     SpanContext,
@@ -30,6 +29,8 @@ from opentelemetry.trace import (
     TraceFlags,
     get_current_span,
 )
+
+from worker.telemetry.unrecorded import Trace, Unrecorded
 
 KEPT: Final = 128
 """Events and links of a span, the last ones ("SDK environment variables", limits: what is assumed)."""
@@ -68,13 +69,16 @@ class Recording(Span):
         "_parent",
         "_start",
         "_status",
+        "number",
+        "trace",
     )
 
     def __init__(
         self,
         origin: Origin,
         name: str,
-        context: SpanContext,
+        trace: Trace,
+        number: int,
         parent: SpanContext | None,
         kind: SpanKind,
         attributes: dict[str, Any],
@@ -83,7 +87,9 @@ class Recording(Span):
     ) -> None:
         self._origin = origin
         self._name = name
-        self._context = context
+        self.trace = trace
+        self.number = number
+        self._context = trace.context(number)
         self._parent = parent
         self._kind = kind
         self._attributes = attributes
@@ -95,11 +101,9 @@ class Recording(Span):
 
     def child(self, name: str, kind: SpanKind, attributes: dict[str, Any], links: Sequence[Link] = ()) -> Recording:
         """A span below this one, recorded as well: no sampler of the SDK decides otherwise within a trace."""
-        above = self._context
-        context = SpanContext(
-            above.trace_id, self._origin.ids.generate_span_id(), False, above.trace_flags, above.trace_state
-        )
-        return Recording(self._origin, name, context, above, kind, attributes, links, time_ns())
+        origin = self._origin
+        number = origin.ids.generate_span_id()
+        return Recording(origin, name, self.trace, number, self._context, kind, attributes, links, time_ns())
 
     def get_span_context(self) -> SpanContext:
         """Its ids."""
@@ -202,14 +206,19 @@ class RecordingTracer(NoOpTracer):
         random = above.trace_flags & RANDOM if above.is_valid else RANDOM
         decided = self._sampler.should_sample(context, trace_id, name, kind, attributes, links)
         sampled = TraceFlags.SAMPLED if decided.decision is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT
-        ours = SpanContext(
-            trace_id, self._ids.generate_span_id(), False, TraceFlags(sampled | random), decided.trace_state
-        )
+        number = self._ids.generate_span_id()
+        trace = Trace(trace_id, TraceFlags(sampled | random), decided.trace_state)
         if self._origin is None or not sampled:
-            return NonRecordingSpan(ours)
+            return Unrecorded(trace, number, self._ids)
         parent = above if above.is_valid else None
         start = time_ns() if start_time is None else start_time
-        return Recording(self._origin, name, ours, parent, kind, dict(attributes or {}), links or (), start)
+        return Recording(self._origin, name, trace, number, parent, kind, dict(attributes or {}), links or (), start)
+
+
+def ours(span: Span) -> Recording | Unrecorded | None:
+    """A span, if it is one of these."""
+    kind = type(span)
+    return cast("Recording | Unrecorded", span) if kind is Recording or kind is Unrecorded else None
 
 
 def _more(kept: Sequence[Any], one: object) -> Sequence[Any]:

@@ -17,10 +17,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import (
     Link,
-    NonRecordingSpan,
     Span,
     SpanContext,
     SpanKind,
@@ -35,7 +33,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from worker.record import Headers
 from worker.telemetry import names
 from worker.telemetry.names import Cause
-from worker.telemetry.recording import Recording
+from worker.telemetry.recording import ours
+from worker.telemetry.unrecorded import Trace
 
 Attribute = str | int | bool
 
@@ -43,7 +42,6 @@ _FIELDS = ("traceparent", "tracestate")
 _BAGGAGE = "baggage"
 _BAGGAGE_BYTES = 8192  # W3C Baggage, section 3.3.2
 _SHOWN_SECONDS = 0.001
-_IDS = RandomIdGenerator()
 
 
 class Source(Struct, frozen=True):
@@ -76,8 +74,7 @@ class Tracing:
     def process(self, source: Source) -> Span:
         """The CONSUMER span around all that is done for one record; whoever asked for it has it `ended`."""
         producer = self._extract(source.headers)
-        remote = get_current_span(producer).get_span_context()
-        linked = [remote] if self._link_producer else []
+        linked = [get_current_span(producer).get_span_context()] if self._link_producer else []
         if source.failing:
             linked.append(get_current_span(self._extract(source.failing)).get_span_context())
         attributes: dict[str, Attribute] = {
@@ -120,16 +117,12 @@ class Tracing:
         self, parent: Span, url: str, resend_count: int, attributes: Mapping[str, Attribute]
     ) -> AbstractContextManager[Span]:
         """The CLIENT span of one attempt at a POST."""
-        if unrecorded := _below_unrecorded(parent):
-            return ended(unrecorded)
         name, server = _server(url)
         marks = {**server, names.HTTP_RESEND_COUNT: resend_count, **attributes}
         return ended(self._below(parent, name, SpanKind.CLIENT, marks))
 
     def send(self, parent: Span, topic: str, about: Span | None = None) -> AbstractContextManager[Span]:
         """The PRODUCER span of one record written; linked to the span that it is `about`, if that is another."""
-        if unrecorded := _below_unrecorded(parent):
-            return ended(unrecorded)
         marks: dict[str, Attribute] = {
             names.MESSAGING_SYSTEM: "kafka",
             names.MESSAGING_OPERATION_NAME: "send",
@@ -141,12 +134,16 @@ class Tracing:
 
     def http_headers(self, span: Span) -> dict[str, str]:
         """The trace context of a span as HTTP headers."""
-        context = span.get_span_context()
-        if not context.is_valid:
-            return {}
-        parent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
-        if context.trace_state:
-            return {"traceparent": parent, "tracestate": context.trace_state.to_header()}
+        if (known := ours(span)) is not None:
+            trace, number = known.trace, known.number
+        else:
+            context = span.get_span_context()
+            if not context.is_valid:
+                return {}
+            trace, number = Trace(context.trace_id, context.trace_flags, context.trace_state), context.span_id
+        parent = trace.traceparent(number)
+        if trace.state:
+            return {"traceparent": parent, "tracestate": trace.state.to_header()}
         return {"traceparent": parent}
 
     def kafka_headers(self, span: Span) -> Headers:
@@ -163,8 +160,8 @@ class Tracing:
         self, parent: Span, name: str, kind: SpanKind, attributes: dict[str, Attribute], links: Sequence[Link] = ()
     ) -> Span:
         """A span below another, which may be anybody's."""
-        if type(parent) is Recording:
-            return parent.child(name, kind, attributes, links)
+        if (known := ours(parent)) is not None:
+            return known.child(name, kind, attributes, links)
         context = set_span_in_context(parent)
         return self._tracer.start_span(name, context=context, kind=kind, attributes=attributes, links=links)
 
@@ -175,12 +172,16 @@ class Tracing:
 
 def trace_id(span: Span) -> str | None:
     """A span's trace as 32 hex digits; None where there is none."""
+    if (known := ours(span)) is not None:
+        return known.trace.hex
     context: SpanContext = span.get_span_context()
     return f"{context.trace_id:032x}" if context.is_valid else None
 
 
 def span_id(span: Span) -> str | None:
     """A span's own id as 16 hex digits; None where there is none."""
+    if (known := ours(span)) is not None:
+        return f"{known.number:016x}"
     context: SpanContext = span.get_span_context()
     return f"{context.span_id:016x}" if context.is_valid else None
 
@@ -229,19 +230,6 @@ class _Ended:
         if kind is not None:
             failed(self._span, kind.__name__)
         self._span.end()
-
-
-def _below_unrecorded(parent: Span) -> Span | None:
-    """A span below one of ours that was never recorded; None where the parent is another kind.
-
-    No sampler of the SDK decides otherwise for a span than for the unsampled one above it.
-    """
-    above = parent.get_span_context()
-    if type(parent) is not NonRecordingSpan or above.is_remote or not above.is_valid:  # of an ABC, isinstance is slow
-        return None
-    return NonRecordingSpan(
-        SpanContext(above.trace_id, _IDS.generate_span_id(), False, above.trace_flags, above.trace_state)
-    )
 
 
 @lru_cache(maxsize=16)
