@@ -92,4 +92,4 @@ def test_a_process_that_is_busy_allows_itself_as_many_calls_as_an_idle_one(stall
 
 
 def test_without_that_it_would_allow_itself_fewer() -> None:
-    assert limit_after(6.0, 0.06, float) < OURS.max_concurrency
+    assert limit_after(6.0, 0.06, lambda: 0.0) < OURS.max_concurrency

@@ -56,7 +56,7 @@ class Gate:
         clock: Callable[[], float],
         notify: Callable[[Notice], None],
         quota: Slots | None = None,
-        late: Callable[[], float] = float,
+        late: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._rules = rules
         self._clock = clock
