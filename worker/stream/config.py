@@ -27,6 +27,9 @@ DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
 PRODUCER_MAX_BYTES = 16 * 1024 * 1024
 RESET = "auto.offset.reset"
 AT_THE_END = ("latest", "largest", "end")
+# What the library reads ahead, beside the records in hand: it is there again in milliseconds, and of its own 64 MB of
+# records a backlog would have the process hold all.
+AHEAD: Mapping[str, Any] = {"queued.max.messages.kbytes": 8 * 1024, "queued.min.messages": 10_000}
 # By its heartbeat a member hears that partitions change hands, in two rounds; until all have heard, those wait.
 CLASSIC: Mapping[str, Any] = {"partition.assignment.strategy": "cooperative-sticky", "heartbeat.interval.ms": 1_000}
 
@@ -57,6 +60,7 @@ def consumer_config(kafka: KafkaSettings, log: FilteringBoundLogger, trouble: Tr
     """
     defaults: dict[str, Any] = {
         "topic.metadata.refresh.interval.ms": int(kafka.metadata_seconds * 1000),
+        **AHEAD,
         **({} if _modern(kafka) else CLASSIC),
     }
     reset = _reset(kafka)
