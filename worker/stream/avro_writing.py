@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from worker.varint import SHORT, varint
+from worker.varint import varint
 
 Write = Callable[[Any], bytes]
 
@@ -47,8 +47,7 @@ def _long(number: int) -> bytes:
 
 def _string(text: str) -> bytes:
     written = text.encode()
-    size = len(written)
-    return (SHORT[size << 1] if size < 64 else varint(size << 1)) + written
+    return varint(len(written) << 1) + written
 
 
 def _boolean(value: bool) -> bytes:

@@ -81,9 +81,7 @@ def tracer_provider(
     about, asked = about or resource(), exporters_asked(environ, "TRACES")
     with _wrong(environ):
         exporters = [_spans_to(name, environ) for name in asked]
-        if not exporters:
-            return Provider(about, environ, records=False)
-        provider = Provider(about, environ, records=True)
+        provider = Provider(about, environ, records=bool(exporters))
         for exporter in exporters:
             provider.add_span_processor(_Batches(exporter, sent or Sent()))
         return provider

@@ -134,13 +134,9 @@ class Tracing:
 
     def http_headers(self, span: Span) -> dict[str, str]:
         """The trace context of a span as HTTP headers."""
-        if (known := ours(span)) is not None:
-            trace, number = known.trace, known.number
-        else:
-            context = span.get_span_context()
-            if not context.is_valid:
-                return {}
-            trace, number = Trace(context.trace_id, context.trace_flags, context.trace_state), context.span_id
+        if (named := _named(span)) is None:
+            return {}
+        trace, number = named
         parent = trace.traceparent(number)
         if trace.state:
             return {"traceparent": parent, "tracestate": trace.state.to_header()}
@@ -153,8 +149,8 @@ class Tracing:
     def carried(self, span: Span, headers: Headers) -> Headers:
         """What a record that comes of another one carries on: the trace context of a span, and the other's baggage."""
         baggage = next((value for name, value in reversed(headers) if name == _BAGGAGE), None)
-        ours = self.kafka_headers(span)
-        return (*ours, (_BAGGAGE, baggage)) if baggage and len(baggage) <= _BAGGAGE_BYTES else ours
+        context = self.kafka_headers(span)
+        return (*context, (_BAGGAGE, baggage)) if baggage and len(baggage) <= _BAGGAGE_BYTES else context
 
     def _below(
         self, parent: Span, name: str, kind: SpanKind, attributes: dict[str, Attribute], links: Sequence[Link] = ()
@@ -172,18 +168,14 @@ class Tracing:
 
 def trace_id(span: Span) -> str | None:
     """A span's trace as 32 hex digits; None where there is none."""
-    if (known := ours(span)) is not None:
-        return known.trace.hex
-    context: SpanContext = span.get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else None
+    named = _named(span)
+    return None if named is None else named[0].hex
 
 
 def span_id(span: Span) -> str | None:
     """A span's own id as 16 hex digits; None where there is none."""
-    if (known := ours(span)) is not None:
-        return f"{known.number:016x}"
-    context: SpanContext = span.get_span_context()
-    return f"{context.span_id:016x}" if context.is_valid else None
+    named = _named(span)
+    return None if named is None else f"{named[1]:016x}"
 
 
 def linked(span: Span, other_trace: str | None, other_span: str | None) -> None:
@@ -243,6 +235,16 @@ def _server(url: str) -> tuple[str, dict[str, Attribute]]:
         names.SERVER_ADDRESS: parts.hostname or "",
         names.SERVER_PORT: parts.port or (443 if parts.scheme == "https" else 80),
     }
+
+
+def _named(span: Span) -> tuple[Trace, int] | None:
+    """Whoever's span: its trace, and its number there; None where it has none."""
+    if (known := ours(span)) is not None:
+        return known.trace, known.number
+    context = span.get_span_context()
+    if not context.is_valid:
+        return None
+    return Trace(context.trace_id, context.trace_flags, context.trace_state), context.span_id
 
 
 def _last(headers: Iterable[tuple[str, bytes | None]], name: str) -> str | None:
