@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 TAIL_LINES = 25
+GONE_SECONDS = 10.0
 # Its standard input is a pipe that only this process holds: however we end, it gets to know.
 WATCHDOG = 'cat >/dev/null; kill -s KILL -- "-$1"; sleep 0.2; rm -rf -- "$2"'
 
@@ -82,13 +83,18 @@ class ServerProcess:
         self.kill()
 
     def kill(self) -> None:
-        """What a crash does; the data stay as they are."""
+        """What a crash does, returning when all are gone, and what they shared with them; the data stay as they are."""
         if self._process is not None:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGSTOP)  # it starts no more while they are counted
             left = _children(self._process.pid)
             _end(self._process)
             for child in left:
                 with suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
+            deadline = time.monotonic() + GONE_SECONDS
+            while not all(map(_is_gone, left)) and time.monotonic() < deadline:
+                time.sleep(0.01)
             self._process = None
         if self._watchdog is not None:
             _end(self._watchdog)
@@ -137,6 +143,15 @@ def _children(pid: int) -> list[int]:
     with suppress(OSError, ValueError):
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether it runs no more; who has taken it over may not have waited for it yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state in ("Z", "X")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
